@@ -174,6 +174,7 @@ static const char *why_missed(const char *word)
 static void report_line(struct agent *agent, char *line)
 {
 	char *field[6], *at = line, name[DOMAIN_NAME], what[64];
+	const struct config *config = &agent->config;
 	struct id uuid;
 	bool has_uuid;
 	int n = 0;
@@ -181,6 +182,10 @@ static void report_line(struct agent *agent, char *line)
 	while (n < 6 && at)
 		field[n++] = strsep(&at, "\t");
 	if (n < 6 || at)
+		return;
+	/* All that nothing would have come of is known from libvirt. */
+	if (strcmp(field[3], "prepare") != 0 &&
+	    (strcmp(field[3], "release") != 0 || !config->after_stop))
 		return;
 	has_uuid = id_parse(field[1], &uuid);
 	engine_report(agent->engine, EVENT_MOMENT_MISSED,

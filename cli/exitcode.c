@@ -13,7 +13,7 @@ static const struct rule {
 	{ ERR_BUSY, EXIT_BUSY,
 	  "try again when it has finished; see 'snaptree events'" },
 	{ ERR_TIMEOUT, EXIT_BUSY,
-	  "see 'snaptree events'; --timeout waits longer" },
+	  "see 'snaptree events'" },
 };
 
 enum exitcode exitcode_of(const struct err *err, bool unreachable)
@@ -33,7 +33,9 @@ const char *exitcode_hint(const struct err *err, bool unreachable)
 {
 	if (unreachable && err->code == ERR_PROTO)
 		return "are both of the same version?";
-	if (unreachable && err->code != ERR_TIMEOUT)
+	if (unreachable && err->code == ERR_TIMEOUT)
+		return "see 'snaptree events'; --timeout waits longer";
+	if (unreachable)
 		return "is it running? --agent or --collector says where to ask";
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (rules[i].code == err->code)

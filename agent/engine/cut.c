@@ -68,13 +68,15 @@ static int freeze(struct cut *cut, int *ret_n, struct err *err)
 }
 
 /* The freeze failed: be sure that the guest is not frozen after all, then fall
- * back to a crash-consistent cut, or fail. */
+ * back to a crash-consistent cut, or fail.  An agent that hangs would only let
+ * us wait again, some 5 s in libvirt whatever we ask for: that thaw is left to
+ * the guard, whose deadline has come too, and to the engine. */
 static int fall_back(struct cut *cut, int r, struct err *why, struct err *err)
 {
 	struct err thaw_err = { 0 };
 	int n;
 
-	if (cut->owes_thaw)
+	if (cut->owes_thaw && r != -ERR_TIMEOUT)
 		(void)thaw(cut, THAW_FAILED_MS, &n, &thaw_err);
 	if (cut->freeze == FREEZE_REQUIRE) {
 		if (err)
@@ -140,14 +142,9 @@ int cut_run(struct cut *cut, struct err *err)
 
 	if (n_frozen > 0)
 		thaw_r = end_window(cut, n_frozen, start_us, &late);
-	else if (cut->owes_thaw)
-		(void)thaw(cut, THAW_MS, &n_frozen, &late);
 	if (r < 0)
-		return err_wrap(err, r, "cannot snapshot '%s'",
-				session->domain.name);
+		return r;
 	if (thaw_r < 0 && err)
 		*err = late;
-	return thaw_r < 0 ? err_wrap(err, thaw_r, "cannot snapshot '%s'",
-				     session->domain.name) :
-			    0;
+	return thaw_r;
 }

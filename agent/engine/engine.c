@@ -368,11 +368,14 @@ int engine_recover(struct engine *engine, struct err *err)
 static void guard_thawed(void *owner, const struct id *domain)
 {
 	struct engine *engine = owner;
-	struct run *run = engine_active(engine, domain);
+	struct journal_domain *known = NULL;
+	size_t n = 0;
 
+	(void)journal_get_domains(engine->journal, domain, &known, &n, NULL);
 	engine_report(engine, EVENT_GUEST_THAWED, domain,
-		      run ? run->op.snap.domain_name : "",
+		      n == 1 ? known->name : "",
 		      "the guard thawed the guest: the agent was late");
+	free(known);
 }
 
 static void guard_lost(void *owner)

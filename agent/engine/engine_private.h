@@ -37,6 +37,7 @@ struct run {
 	struct task *task;       /* what works on it now; NULL: nothing */
 	struct session *session; /* between the jobs */
 	enum op_state want;      /* a move the journal did not take yet */
+	bool thaw_tried;         /* just now, in vain: left to debt.c */
 	unsigned attempts;       /* of the undo */
 	struct loop_timer retry;
 };
@@ -127,6 +128,7 @@ struct task {
 	struct err err;
 	enum leg_presence presence;
 	bool owes_thaw;
+	bool thaw_tried; /* UNDO: do not try again now */
 	int n_thawed;
 	char settle_note[128];
 	struct domain *domains; /* LIST */

@@ -72,11 +72,19 @@ static int through_libvirt(const char *uri, const struct id *domain)
 	return r < 0 ? OUTCOME_AGAIN : OUTCOME_THAWED;
 }
 
+static int through_channel(const char *path)
+{
+	struct err err = { 0 };
+	int r = guest_thaw_channel(path, clock_ms() + CHANNEL_MS, &err);
+
+	/* No QEMU listens there any more: nobody is frozen. */
+	return r == 0 || r == -ERR_ABSENT ? OUTCOME_THAWED : OUTCOME_AGAIN;
+}
+
 static pid_t attempt(const struct ward *ward, const struct debt *debt)
 {
 	/* Turn about; the channel is taken by libvirtd while that lives. */
 	bool channel = debt->attempts % 2 == 1 && debt->owed.channel[0];
-	struct err err = { 0 };
 	pid_t pid = fork();
 
 	if (pid != 0)
@@ -86,10 +94,7 @@ static pid_t attempt(const struct ward *ward, const struct debt *debt)
 	alarm((channel ? CHANNEL_MS : TRY_MS) / 1000 + 1);
 	if (!channel)
 		_exit(through_libvirt(ward->uri, &debt->owed.domain));
-	_exit(guest_thaw_channel(debt->owed.channel, clock_ms() + CHANNEL_MS,
-				 &err) < 0 ?
-		      OUTCOME_AGAIN :
-		      OUTCOME_THAWED);
+	_exit(through_channel(debt->owed.channel));
 }
 
 static void forget(struct ward *ward, size_t i)

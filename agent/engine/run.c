@@ -350,6 +350,7 @@ static void undone(struct run *run, struct task *task)
 static void cut_done(struct run *run, struct task *task)
 {
 	run->op.owes_thaw = task->owes_thaw;
+	run->thaw_tried = task->owes_thaw;
 	take_snap(run);
 	if (task->r < 0)
 		undo(run, &task->err);

@@ -59,6 +59,7 @@ struct task *task_for(struct run *run, enum task_kind kind)
 	task->op = run->op.id;
 	task->copy = run->op;
 	task->owes_thaw = run->op.owes_thaw;
+	task->thaw_tried = run->thaw_tried;
 	str_copy(task->disks, sizeof(task->disks), run->disks);
 	r = snapshot_copy(&task->copy.snap, &run->op.snap, NULL);
 	if (r == 0 && (run->has_given || run->has_fallback)) {
@@ -244,7 +245,7 @@ static int run_undo(struct task *task, struct err *err)
 		return r;
 	/* A guest agent that does not answer is kept after by debt.c; what was
 	 * made can be removed all the same. */
-	if (task->owes_thaw)
+	if (task->owes_thaw && !task->thaw_tried)
 		(void)thaw_owed(task, &why);
 	return session_remove(task->session, step_deadline(task), err);
 }

@@ -45,7 +45,8 @@ int guest_is_frozen(struct virt_dom *dom, int64_t deadline_ms, bool *ret,
 		    struct err *err);
 
 /* The same thaw through the agent channel's socket on the host, for when
- * libvirtd is gone.  0 as guest_thaw(); ERR_GUEST when the socket refuses. */
+ * libvirtd is gone.  0 as guest_thaw(); ERR_ABSENT when nobody listens
+ * there: QEMU has ended; ERR_GUEST when we are not let in. */
 int guest_thaw_channel(const char *path, int64_t deadline_ms, struct err *err);
 
 #endif

@@ -187,9 +187,8 @@ static void what_makes_no_sense_is_kept_and_not_applied(void **state)
 
 	(void)state;
 	append(1, test_taken(2, 9, 0, 1000));
-	assert_int_equal(append_item(1, test_item(5, test_event(EVENT_TAKEN, 1,
-								1))),
-			 1);
+	assert_int_equal(
+		append_item(1, test_item(5, test_event(EVENT_TAKEN, 1, 1))), 1);
 	other.domain = test_id(TEST_VM, 3);
 	assert_int_equal(append_item(1, test_item(6, other)), 1);
 	/* Known of VM 2. */
@@ -335,7 +334,8 @@ static void the_shipped_file_has_every_key_with_its_default(void **state)
 	out = fopen(test_path("all.conf"), "w");
 	assert_non_null(out);
 	while (fgets(line, sizeof(line), in)) {
-		bool is_key = line[0] == '#' && line[1] != ' ' && line[1] != '\n';
+		bool is_key = line[0] == '#' && line[1] != ' ' &&
+			      line[1] != '\n';
 
 		n += is_key;
 		fputs(is_key ? line + 1 : line, out);
