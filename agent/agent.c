@@ -24,9 +24,9 @@
 #include "base/worker.h"
 #include "proto/control.h"
 
-#define MAX_THREADS 64   /* hung jobs keep theirs; the rest must go on */
-#define TICK_MS 2000     /* missed moments, and no slower than the watchdog */
-#define STOP_MS 30000    /* for what runs to end at a stop */
+#define MAX_THREADS 64 /* hung jobs keep theirs; the rest must go on */
+#define TICK_MS 2000   /* missed moments, and no slower than the watchdog */
+#define STOP_MS 30000  /* for what runs to end at a stop */
 #define THAW_EACH_MS 3000
 
 static void committed(void *owner)
@@ -76,7 +76,8 @@ static void on_interrupt(struct loop_signal *sig)
 static void on_hangup(struct loop_signal *sig)
 {
 	(void)sig;
-	log_info("SIGHUP: nothing is reloaded yet, restart for a new configuration");
+	log_info(
+		"SIGHUP: nothing is reloaded yet, restart for a new configuration");
 }
 
 static void on_tick(struct loop_timer *timer)
@@ -93,9 +94,9 @@ static void on_tick(struct loop_timer *timer)
 		      (unsigned long long)(journal_last_seq(agent->journal) -
 					   journal_acked_seq(agent->journal)));
 	loop_timer_set(agent->loop, timer,
-		       clock_ms() + (watchdog > 0 && watchdog < TICK_MS ?
-					     watchdog :
-					     TICK_MS));
+		       clock_ms() + (watchdog > 0 && watchdog < TICK_MS
+					     ? watchdog
+					     : TICK_MS));
 }
 
 static int make_dir(const char *path, mode_t mode, struct err *err)
@@ -277,9 +278,9 @@ static int thaw_one(struct virt *virt, const struct op *op, struct err *err)
 		r = guest_thaw(dom, clock_ms() + THAW_EACH_MS, &n, err);
 	dom_close(dom);
 	log_info("thaw of '%s': %s", op->snap.domain_name,
-		 r < 0 ? err->text :
-		 n > 0 ? "thawed" :
-			 "was not frozen");
+		 r < 0   ? err->text
+		 : n > 0 ? "thawed"
+			 : "was not frozen");
 	return r;
 }
 

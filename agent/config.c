@@ -16,19 +16,26 @@ static const char *const levels[] = { "error", "warning", "info", "debug",
 #define DAYS(n) (86400000LL * (n))
 #define MIB(n) ((int64_t)(n) << 20)
 #define AT(member) offsetof(struct config, member)
-#define TEXT(s, k, t, m, p)                       \
-	{ .section = s, .key = k, .type = t,      \
-	  .offset = AT(m), .preset = p,           \
-	  .size = sizeof(((struct config *)0)->m) }
-#define NUMBER(s, k, t, m, p, lo, hi)        \
-	{ .section = s, .key = k, .type = t, \
-	  .offset = AT(m), .preset = p, .min = lo, .max = hi }
-#define BOOL(s, k, m, p)                             \
-	{ .section = s, .key = k, .type = CONF_BOOL, \
-	  .offset = AT(m), .preset = p }
-#define CHOICE(s, k, m, p, c)                          \
-	{ .section = s, .key = k, .type = CONF_CHOICE, \
-	  .offset = AT(m), .preset = p, .choices = c }
+#define TEXT(s, k, t, m, p)                                          \
+	{                                                            \
+		.section = s, .key = k, .type = t, .offset = AT(m),  \
+		.preset = p, .size = sizeof(((struct config *)0)->m) \
+	}
+#define NUMBER(s, k, t, m, p, lo, hi)                               \
+	{                                                           \
+		.section = s, .key = k, .type = t, .offset = AT(m), \
+		.preset = p, .min = lo, .max = hi                   \
+	}
+#define BOOL(s, k, m, p)                                                    \
+	{                                                                   \
+		.section = s, .key = k, .type = CONF_BOOL, .offset = AT(m), \
+		.preset = p                                                 \
+	}
+#define CHOICE(s, k, m, p, c)                                                 \
+	{                                                                     \
+		.section = s, .key = k, .type = CONF_CHOICE, .offset = AT(m), \
+		.preset = p, .choices = c                                     \
+	}
 
 const struct conf_key config_keys[] = {
 	TEXT("agent", "socket", CONF_PATH, socket,

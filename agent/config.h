@@ -16,9 +16,9 @@
 #include "base/err.h"
 
 struct config {
-	char socket[108];      /* [agent] */
+	char socket[108]; /* [agent] */
 	char state_dir[512];
-	char host_name[256];   /* "": the kernel's */
+	char host_name[256]; /* "": the kernel's */
 	int64_t max_running;
 	int64_t step_ms;
 	int64_t keep_ops_ms;
@@ -29,13 +29,13 @@ struct config {
 	int64_t max_frozen_ms;
 	int64_t ping_ms;
 	int64_t sync_ms;
-	int qcow2_mode;        /* [qcow2]; enum qcow2_mode - 1 */
+	int qcow2_mode; /* [qcow2]; enum qcow2_mode - 1 */
 	int64_t min_free_bytes;
-	bool before_start;     /* [hook] */
+	bool before_start; /* [hook] */
 	bool after_stop;
 	int64_t gate_ms;
-	int gate_failure;      /* 0: pass, 1: block */
-	int log_level;         /* [log]; enum log_level */
+	int gate_failure; /* 0: pass, 1: block */
+	int log_level;    /* [log]; enum log_level */
 };
 
 extern const struct conf_key config_keys[];

@@ -60,8 +60,9 @@ static void parse_args(int argc, char **argv, struct args *args)
 		} else if (c == 'l') {
 			args->level = optarg;
 		} else if (c == 'h' || c == 'V') {
-			fputs(c == 'h' ? help :
-					 "snaptree-agentd " PACKAGE_VERSION "\n",
+			fputs(c == 'h' ? help
+				       : "snaptree-agentd " PACKAGE_VERSION
+					 "\n",
 			      stdout);
 			args->action = END;
 			return;

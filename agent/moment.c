@@ -96,9 +96,8 @@ static void after_stop(struct agent *agent, struct domain *domain)
 		domain->disks[i].chain_spelled = false;
 	domain->state = DOMAIN_OFF;
 	if (engine_create(agent->engine, &request, NULL, &op, &err) < 0)
-		engine_report(agent->engine, EVENT_MOMENT_MISSED,
-			      &domain->uuid, domain->name, "after-stop: %s",
-			      err.text);
+		engine_report(agent->engine, EVENT_MOMENT_MISSED, &domain->uuid,
+			      domain->name, "after-stop: %s", err.text);
 }
 
 static void tell(struct agent *agent, const struct moment *moment,
@@ -190,8 +189,8 @@ static void report_line(struct agent *agent, char *line)
 	has_uuid = id_parse(field[1], &uuid);
 	engine_report(agent->engine, EVENT_MOMENT_MISSED,
 		      has_uuid ? &uuid : NULL,
-		      str_show(name, sizeof(name), field[2]),
-		      "%s at %lld: %s", str_show(what, sizeof(what), field[3]),
+		      str_show(name, sizeof(name), field[2]), "%s at %lld: %s",
+		      str_show(what, sizeof(what), field[3]),
 		      strtoll(field[0], NULL, 10), why_missed(field[5]));
 }
 

@@ -182,7 +182,8 @@ static int answer_snapshots(struct agent *agent, const struct request *request,
 					  take, &filter, err);
 	if (r == 0 && request->kind == REQUEST_TREE)
 		r = add_vm(agent, &vm, reply, err);
-	if (r < 0 || request->limit == 0 || reply->n_snapshots <= request->limit)
+	if (r < 0 || request->limit == 0 ||
+	    reply->n_snapshots <= request->limit)
 		return r;
 
 	/* The newest so many: they are in order of time. */
@@ -196,7 +197,7 @@ static int answer_snapshots(struct agent *agent, const struct request *request,
 }
 
 struct pick {
-	const char *want;    /* label or prefix */
+	const char *want; /* label or prefix */
 	bool by_label;
 	bool is_head;
 	struct id head;
@@ -249,9 +250,10 @@ static int answer_show(struct agent *agent, const struct request *request,
 		pick.is_head = strcmp(at + 1, "head") == 0;
 		pick.head = vm.head;
 	} else if (!id_is_prefix_text(request->snapshot)) {
-		return err_set(err, ERR_INVALID, 0,
-			       "'%s' is not a snapshot: give VM@label, VM@head, or 4 or more digits of its id",
-			       shown);
+		return err_set(
+			err, ERR_INVALID, 0,
+			"'%s' is not a snapshot: give VM@label, VM@head, or 4 or more digits of its id",
+			shown);
 	}
 	if (r == 0)
 		r = journal_each_snapshot(agent->journal, at ? &vm.uuid : NULL,
@@ -304,8 +306,8 @@ static bool take_event(void *arg, uint64_t seq, const void *body, size_t size)
 		*row = event;
 	else
 		event_done(&event);
-	return row && (!q->after || !q->limit ||
-		       walk->reply->n_events < q->limit);
+	return row &&
+	       (!q->after || !q->limit || walk->reply->n_events < q->limit);
 }
 
 static int answer_events(struct agent *agent, const struct request *request,
@@ -396,13 +398,14 @@ static int answer_status(struct agent *agent, struct reply *reply,
 	r |= reply_add_fact(reply, "libvirt", "%s",
 			    counts.libvirt_up ? "connected" : "not connected");
 	r |= reply_add_fact(reply, "collector", "%s",
-			    !agent->uplink ? "none configured" :
-			    uplink_is_connected(agent->uplink) ?
-					     "connected" :
-					     "not connected");
-	r |= reply_add_fact(reply, "events-waiting", "%llu",
-			    (unsigned long long)(journal_last_seq(agent->journal) -
-						 journal_acked_seq(agent->journal)));
+			    !agent->uplink ? "none configured"
+			    : uplink_is_connected(agent->uplink)
+				    ? "connected"
+				    : "not connected");
+	r |= reply_add_fact(
+		reply, "events-waiting", "%llu",
+		(unsigned long long)(journal_last_seq(agent->journal) -
+				     journal_acked_seq(agent->journal)));
 	r |= reply_add_fact(reply, "operations-running", "%u", counts.running);
 	r |= reply_add_fact(reply, "operations-waiting", "%u", counts.waiting);
 	r |= reply_add_fact(reply, "operations-stuck", "%lld",

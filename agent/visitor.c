@@ -247,9 +247,8 @@ static void message_received(struct agent *agent, struct control_peer *peer,
 		r = answer(agent, peer, &message.request, &err);
 	if (r < 0)
 		send_error(peer,
-			   message.kind == MESSAGE_REQUEST ?
-				   message.request.id :
-				   0,
+			   message.kind == MESSAGE_REQUEST ? message.request.id
+							   : 0,
 			   &err);
 	message_done(&message);
 }
@@ -282,8 +281,7 @@ static void on_open(struct engine_gate *gate, const char *block)
 	visitor_free(v);
 }
 
-struct engine_gate *visitor_gate(struct agent *agent,
-				 struct control_peer *peer)
+struct engine_gate *visitor_gate(struct agent *agent, struct control_peer *peer)
 {
 	struct visitor *v = visitor_new(agent, peer);
 

@@ -12,20 +12,20 @@
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 
 /* From `void T_free(struct T *)` make `T_freep` for CLEANUP(). */
-#define DEFINE_CLEANUP(type, fn)              \
-	static inline void fn##p(type **p)    \
-	{                                     \
-		if (*p)                       \
-			fn(*p);               \
+#define DEFINE_CLEANUP(type, fn)           \
+	static inline void fn##p(type **p) \
+	{                                  \
+		if (*p)                    \
+			fn(*p);            \
 	}
 
 /* Hand ownership on: yields the pointer and leaves NULL behind. */
-#define TAKE(p)                          \
-	__extension__({                  \
+#define TAKE(p)                           \
+	__extension__({                   \
 		__typeof__(p) *p_ = &(p); \
 		__typeof__(p) v_ = *p_;   \
-		*p_ = NULL;              \
-		v_;                      \
+		*p_ = NULL;               \
+		v_;                       \
 	})
 
 #endif

@@ -19,18 +19,18 @@
 #include <stddef.h>
 
 /*       name      wire  retry  what it means to the reader */
-#define ERR_LIST(X)                                              \
-	X(NOMEM,    1, 1, "out of memory")                       \
-	X(INVALID,  2, 0, "request or configuration is invalid") \
-	X(ABSENT,   3, 0, "object does not exist")               \
-	X(EXISTS,   4, 0, "object already exists")               \
-	X(BUSY,     5, 1, "object is in use by another operation") \
-	X(TIMEOUT,  6, 1, "deadline passed")                     \
-	X(GUEST,    7, 1, "guest agent did not do as asked")     \
-	X(VIRT,     8, 1, "libvirt refused or failed")           \
-	X(STORAGE,  9, 1, "storage backend refused or failed")   \
-	X(JOURNAL, 10, 0, "journal cannot be read or written")   \
-	X(PROTO,   11, 0, "message is malformed")                \
+#define ERR_LIST(X)                                             \
+	X(NOMEM, 1, 1, "out of memory")                         \
+	X(INVALID, 2, 0, "request or configuration is invalid") \
+	X(ABSENT, 3, 0, "object does not exist")                \
+	X(EXISTS, 4, 0, "object already exists")                \
+	X(BUSY, 5, 1, "object is in use by another operation")  \
+	X(TIMEOUT, 6, 1, "deadline passed")                     \
+	X(GUEST, 7, 1, "guest agent did not do as asked")       \
+	X(VIRT, 8, 1, "libvirt refused or failed")              \
+	X(STORAGE, 9, 1, "storage backend refused or failed")   \
+	X(JOURNAL, 10, 0, "journal cannot be read or written")  \
+	X(PROTO, 11, 0, "message is malformed")                 \
 	X(UNSUPPORTED, 12, 0, "driver cannot do this")
 
 enum err_code {

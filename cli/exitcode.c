@@ -12,8 +12,7 @@ static const struct rule {
 	{ ERR_ABSENT, EXIT_NOT_FOUND, "see 'snaptree tree' for what there is" },
 	{ ERR_BUSY, EXIT_BUSY,
 	  "try again when it has finished; see 'snaptree events'" },
-	{ ERR_TIMEOUT, EXIT_BUSY,
-	  "see 'snaptree events'" },
+	{ ERR_TIMEOUT, EXIT_BUSY, "see 'snaptree events'" },
 };
 
 enum exitcode exitcode_of(const struct err *err, bool unreachable)

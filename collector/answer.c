@@ -33,7 +33,8 @@ bool answer_room(struct answer *a, size_t size)
 bool answer_put(struct answer *a, const void *row, size_t size)
 {
 	if (!row) {
-		err_set(&a->err, ERR_NOMEM, 0, "the collector is out of memory");
+		err_set(&a->err, ERR_NOMEM, 0,
+			"the collector is out of memory");
 		return false;
 	}
 	a->n_rows++;

@@ -8,7 +8,7 @@
 
 #include "base/conf.h"
 
-#define AT(member) \
+#define AT(member)                                 \
 	.offset = offsetof(struct config, member), \
 	.size = sizeof(((struct config *)NULL)->member)
 
@@ -17,20 +17,48 @@ static const char *const levels[] = { "error", "warning", "info", "debug",
 				      NULL };
 
 static const struct conf_key keys[] = {
-	{ .section = "listen", .key = "endpoint", .type = CONF_TEXT,
-	  AT(endpoint), .preset = "tcp://127.0.0.1:7711" },
-	{ .section = "listen", .key = "insecure-plain-tcp", .type = CONF_BOOL,
-	  AT(insecure_plain_tcp), .preset = "no" },
-	{ .section = "listen", .key = "queue", .type = CONF_COUNT, AT(queue),
-	  .preset = "1000", .min = 10, .max = 100000 },
-	{ .section = "database", .key = "path", .type = CONF_PATH,
-	  AT(database), .preset = "/var/lib/snaptree/collector.db" },
-	{ .section = "ingest", .key = "batch", .type = CONF_COUNT, AT(batch),
-	  .preset = "2000", .min = 1, .max = 100000 },
-	{ .section = "ingest", .key = "flush", .type = CONF_DURATION,
-	  AT(flush_ms), .preset = "5ms", .min = 0, .max = 1000 },
-	{ .section = "log", .key = "level", .type = CONF_CHOICE, AT(log_level),
-	  .preset = "info", .choices = levels },
+	{ .section = "listen",
+	  .key = "endpoint",
+	  .type = CONF_TEXT,
+	  AT(endpoint),
+	  .preset = "tcp://127.0.0.1:7711" },
+	{ .section = "listen",
+	  .key = "insecure-plain-tcp",
+	  .type = CONF_BOOL,
+	  AT(insecure_plain_tcp),
+	  .preset = "no" },
+	{ .section = "listen",
+	  .key = "queue",
+	  .type = CONF_COUNT,
+	  AT(queue),
+	  .preset = "1000",
+	  .min = 10,
+	  .max = 100000 },
+	{ .section = "database",
+	  .key = "path",
+	  .type = CONF_PATH,
+	  AT(database),
+	  .preset = "/var/lib/snaptree/collector.db" },
+	{ .section = "ingest",
+	  .key = "batch",
+	  .type = CONF_COUNT,
+	  AT(batch),
+	  .preset = "2000",
+	  .min = 1,
+	  .max = 100000 },
+	{ .section = "ingest",
+	  .key = "flush",
+	  .type = CONF_DURATION,
+	  AT(flush_ms),
+	  .preset = "5ms",
+	  .min = 0,
+	  .max = 1000 },
+	{ .section = "log",
+	  .key = "level",
+	  .type = CONF_CHOICE,
+	  AT(log_level),
+	  .preset = "info",
+	  .choices = levels },
 };
 #define N_KEYS (sizeof(keys) / sizeof(keys[0]))
 
@@ -77,12 +105,16 @@ int config_check(const struct config *config, struct err *err)
 	if (strncmp(at, "ipc:///", 7) == 0)
 		return 0;
 	if (strncmp(at, "tcp://", 6) != 0)
-		return err_set(err, ERR_INVALID, 0,
-			       "'endpoint' in [listen]: '%.80s' is neither tcp://ADDRESS:PORT nor ipc:///PATH",
-			       at);
+		return err_set(
+			err, ERR_INVALID, 0,
+			"'endpoint' in [listen]: '%.80s' is neither tcp://ADDRESS:PORT nor ipc:///PATH",
+			at);
 	if (config->insecure_plain_tcp || is_loopback(at + 6))
 		return 0;
-	return err_set(err, ERR_INVALID, 0,
-		       "'endpoint' in [listen]: '%.60s' is reached from other machines and not encrypted; use 127.0.0.1, or allow it by 'insecure-plain-tcp = yes'",
-		       at);
+	return err_set(
+		err, ERR_INVALID, 0,
+		"'endpoint' in [listen]: '%.60s' is reached from other machines and is"
+		" not encrypted; use 127.0.0.1 or allow it by"
+		" 'insecure-plain-tcp = yes'",
+		at);
 }

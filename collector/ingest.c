@@ -103,10 +103,12 @@ static void check_history(struct ingest *in, const struct agent *agent)
 		return;
 	skipped = ingest_may_log(&in->about_hosts);
 	if (skipped)
-		log_warning("host '%s' knows events up to %llu, but %llu are here: its journal went back in time%s",
-			    agent->hello.host_name,
-			    (unsigned long long)agent->hello.last_seq,
-			    (unsigned long long)agent->source.seq, skipped);
+		log_warning(
+			"host '%s' knows events up to %llu, but %llu are here:"
+			" its journal went back in time%s",
+			agent->hello.host_name,
+			(unsigned long long)agent->hello.last_seq,
+			(unsigned long long)agent->source.seq, skipped);
 }
 
 /* Whose journal it is now, and how far we have it. */
@@ -195,7 +197,8 @@ static struct agent *sender_of(struct ingest *in, const struct link_peer *peer,
 		stranger(in, "EVENTS of someone who did not say HELLO");
 	else if (!id_equal(&agent->hello.host, &events->host) ||
 		 agent->hello.epoch != events->epoch)
-		stranger(in, "EVENTS for another host or epoch than of its HELLO");
+		stranger(in,
+			 "EVENTS for another host or epoch than of its HELLO");
 	else
 		return agent;
 	return NULL;

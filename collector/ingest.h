@@ -29,13 +29,13 @@ struct loop;
 struct store;
 
 struct ingest_config {
-	int64_t batch;    /* events of one commit: that many are not waited for */
+	int64_t batch; /* events of one commit: that many are not waited for */
 	int64_t flush_ms; /* the longest that an event waits for others */
 	int64_t retry_ms; /* after a commit failed */
 };
 
 struct ingest_counts {
-	uint64_t committed;  /* events */
+	uint64_t committed; /* events */
 	uint64_t commits;
 	uint64_t duplicates; /* events that were there already */
 	uint64_t gaps;       /* batches cut off where an event was missing */

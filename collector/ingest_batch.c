@@ -97,9 +97,10 @@ static void note_unreadable(struct ingest *in, const struct waiting *w,
 	in->counts.unreadable++;
 	skipped = ingest_may_log(&in->about_events);
 	if (skipped)
-		log_warning("event %llu of host '%s' is kept but not understood: %s%s",
-			    (unsigned long long)w->seq,
-			    w->agent->hello.host_name, why->text, skipped);
+		log_warning(
+			"event %llu of host '%s' is kept but not understood: %s%s",
+			(unsigned long long)w->seq, w->agent->hello.host_name,
+			why->text, skipped);
 }
 
 static int write_events(struct ingest *in, struct err *err)
@@ -217,8 +218,9 @@ static void commit_failed(struct ingest *in, const struct err *why)
 	in->counts.failures++;
 	skipped = ingest_may_log(&in->about_failures);
 	if (skipped)
-		log_error("nothing is taken from agents until this is repaired, cannot commit: %s%s",
-			  why->text, skipped);
+		log_error(
+			"nothing is taken from agents until this is repaired, cannot commit: %s%s",
+			why->text, skipped);
 	forget_batch(in);
 	in->broken = true;
 	loop_timer_set(in->loop, &in->timer, clock_ms() + in->config.retry_ms);

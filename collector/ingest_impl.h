@@ -38,9 +38,9 @@ struct ingest {
 	struct waiting *waiting; /* in order of arrival */
 	size_t n_waiting, room;
 	size_t bytes;
-	int64_t first_ms;     /* when the oldest came */
-	struct agent *batch;  /* whom to tell of the commit */
-	bool broken;          /* the last commit failed */
+	int64_t first_ms;    /* when the oldest came */
+	struct agent *batch; /* whom to tell of the commit */
+	bool broken;         /* the last commit failed */
 	struct loop_timer timer;
 	struct ingest_counts counts;
 	struct quiet about_failures, about_events, about_strangers, about_hosts;

@@ -81,9 +81,10 @@ static int load(const struct args *args, struct config *config, struct err *err)
 	enum log_level level;
 
 	if (args->log_level && !log_level_parse(args->log_level, &level))
-		return err_set(err, ERR_INVALID, 0,
-			       "log level '%s' is none of error, warning, info, debug",
-			       args->log_level);
+		return err_set(
+			err, ERR_INVALID, 0,
+			"log level '%s' is none of error, warning, info, debug",
+			args->log_level);
 	int r = config_load(config, args->config, err);
 	if (r == 0 && args->log_level)
 		config->log_level = (int)level;

@@ -67,7 +67,8 @@ static bool each_node(void *arg, const struct store_record *record)
 	struct answer *a = arg;
 	struct snapshot snap = { 0 };
 
-	if (codec_unpack_snapshot(record->body, record->size, &snap, NULL) < 0) {
+	if (codec_unpack_snapshot(record->body, record->size, &snap, NULL) <
+	    0) {
 		answer_note(a, "a snapshot cannot be read and is left out");
 		return true;
 	}
@@ -172,8 +173,9 @@ static int answer_status(struct answer *a, struct err *err)
 static int no_orders(struct answer *a, struct err *err)
 {
 	(void)a;
-	return err_set(err, ERR_UNSUPPORTED, 0,
-		       "the collector does not take orders yet; run this on the host of the VM");
+	return err_set(
+		err, ERR_UNSUPPORTED, 0,
+		"the collector does not take orders yet; run this on the host of the VM");
 }
 
 static int dispatch(struct answer *a, struct err *err)
@@ -197,8 +199,10 @@ static int dispatch(struct answer *a, struct err *err)
 	case REQUEST_THAW:
 		return no_orders(a, err);
 	default:
-		return err_set(err, ERR_UNSUPPORTED, 0,
-			       "the collector does not know this kind of request; is it older than the program that asks?");
+		return err_set(
+			err, ERR_UNSUPPORTED, 0,
+			"the collector does not know this kind of request:"
+			" is it older than the program that asks?");
 	}
 }
 

@@ -28,7 +28,7 @@ struct store;
 struct query {
 	struct store *store;
 	const struct ingest *ingest;
-	int64_t started_ms; /* clock_ms() */
+	int64_t started_ms;   /* clock_ms() */
 	uint64_t n_malformed; /* messages, counted by the owner */
 };
 

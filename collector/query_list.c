@@ -14,7 +14,6 @@
 #include "collector/select.h"
 #include "proto/codec.h"
 
-
 struct list_search {
 	struct answer *answer;
 	struct id host; /* nil: any */
@@ -73,7 +72,9 @@ static bool each_listed(void *arg, const struct store_record *record)
 	bool wanted;
 
 	if (answer_is_late(s->answer)) {
-		answer_note(s->answer, "the search took too long, older snapshots were not looked at");
+		answer_note(
+			s->answer,
+			"the search took too long, older snapshots were not looked at");
 		return false;
 	}
 	if (codec_unpack_snapshot(record->body, record->size, &snap, NULL) < 0)

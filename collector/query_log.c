@@ -70,7 +70,9 @@ static bool look_back(void *arg, const struct store_event *e)
 	if (e->pos > s->last)
 		s->last = e->pos;
 	if (answer_is_late(s->answer)) {
-		answer_note(s->answer, "the search took too long, older events were not looked at");
+		answer_note(
+			s->answer,
+			"the search took too long, older events were not looked at");
 		return false;
 	}
 	if (!is_wanted(s, e))
@@ -88,7 +90,9 @@ static bool send_forward(void *arg, const struct store_event *e)
 	struct log_search *s = arg;
 
 	if (answer_is_late(s->answer)) {
-		answer_note(s->answer, "the search took too long, go on from where it ended");
+		answer_note(
+			s->answer,
+			"the search took too long, go on from where it ended");
 		return false;
 	}
 	if (is_wanted(s, e)) {

@@ -49,7 +49,8 @@ struct roster {
 void roster_done(struct roster *roster);
 
 /* NULL when there is none. */
-struct agent *roster_by_host(const struct roster *roster, const struct id *host);
+struct agent *roster_by_host(const struct roster *roster,
+			     const struct id *host);
 struct agent *roster_by_route(const struct roster *roster,
 			      const struct link_peer *peer);
 

@@ -96,8 +96,8 @@ static int judge(const struct fits *fits, const char *noun, const char *text,
 
 static unsigned digit_value(char c)
 {
-	return (unsigned)(isdigit((unsigned char)c) ? c - '0' :
-						      (c | 0x20) - 'a' + 10);
+	return (unsigned)(isdigit((unsigned char)c) ? c - '0'
+						    : (c | 0x20) - 'a' + 10);
 }
 
 /* All ids with this prefix are between the two. */
@@ -115,7 +115,7 @@ static bool prefix_range(const char *text, struct id *low, struct id *high)
 		if (*p == '-')
 			continue;
 		low->b[n / 2] |= (uint8_t)(digit_value(*p) << shift);
-		high->b[n / 2] &= (uint8_t)~((0xf ^ digit_value(*p)) << shift);
+		high->b[n / 2] &= (uint8_t) ~((0xf ^ digit_value(*p)) << shift);
 		n++;
 	}
 	return true;
@@ -242,13 +242,14 @@ static int find_head(struct store *store, const struct store_vm *vm,
 	int r;
 
 	if (id_is_null(head))
-		return err_set(err, ERR_ABSENT, 0, "VM '%.60s' has no snapshot yet",
-			       vm->row.name);
+		return err_set(err, ERR_ABSENT, 0,
+			       "VM '%.60s' has no snapshot yet", vm->row.name);
 	r = store_records_between(store, head, head, pick_record, pick, err);
 	if (r == 0 && pick->fits.n == 0)
-		return err_set(err, ERR_ABSENT, 0,
-			       "the head of VM '%.60s' is not known to the collector",
-			       vm->row.name);
+		return err_set(
+			err, ERR_ABSENT, 0,
+			"the head of VM '%.60s' is not known to the collector",
+			vm->row.name);
 	return r;
 }
 
@@ -279,22 +280,22 @@ static int find_id(struct store *store, const char *text,
 	int r;
 
 	if (!prefix_range(text, &low, &high))
-		return err_set(err, ERR_INVALID, 0,
-			       "'%s' is neither VM@LABEL nor a UUID or at least 4 digits of one",
-			       str_show(shown, sizeof(shown), text));
+		return err_set(
+			err, ERR_INVALID, 0,
+			"'%s' is neither VM@LABEL nor a UUID or at least 4 digits of one",
+			str_show(shown, sizeof(shown), text));
 	r = store_records_between(store, &low, &high, pick_record, pick, err);
 	return r < 0 ? r : judge(&pick->fits, "snapshot", text, err);
 }
 
-int select_snapshot(struct store *store, const char *text,
-		    struct snapshot *ret, struct store_vm *ret_vm,
-		    struct err *err)
+int select_snapshot(struct store *store, const char *text, struct snapshot *ret,
+		    struct store_vm *ret_vm, struct err *err)
 {
 	struct snapshot_pick pick = { 0 };
 	/* A VM's name may have an '@', a label not. */
 	const char *at = strrchr(text, '@');
-	int r = at ? find_at(store, text, at, &pick, err) :
-		     find_id(store, text, &pick, err);
+	int r = at ? find_at(store, text, at, &pick, err)
+		   : find_id(store, text, &pick, err);
 
 	if (r == 0)
 		r = store_get_vm(store, pick.vm, ret_vm, err);

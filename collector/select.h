@@ -20,8 +20,7 @@ int select_vm(struct store *store, const char *text, struct store_vm *ret,
 int select_host(struct store *store, const char *text, struct store_host *ret,
 		struct err *err);
 /* *ret is the caller's (snapshot_done). */
-int select_snapshot(struct store *store, const char *text,
-		    struct snapshot *ret, struct store_vm *ret_vm,
-		    struct err *err);
+int select_snapshot(struct store *store, const char *text, struct snapshot *ret,
+		    struct store_vm *ret_vm, struct err *err);
 
 #endif

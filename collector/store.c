@@ -50,12 +50,12 @@ static int lock_file(struct store *store, struct err *err)
 	store->lock = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
 			   0600);
 	if (store->lock < 0)
-		return err_set(err, ERR_JOURNAL, errno, "cannot open '%s': %s",
-			       name, strerror(errno));
+		return err_set(err, ERR_JOURNAL, errno, "cannot open '%s'",
+			       name);
 	if (flock(store->lock, LOCK_EX | LOCK_NB) == 0)
 		return 0;
-	return err_set(err, ERR_BUSY, errno,
-		       "'%s' is in use by another collector", store->path);
+	return err_set(err, ERR_BUSY, 0, "'%s' is in use by another collector",
+		       store->path);
 }
 
 int store_open(struct store **ret, const char *path, struct err *err)
@@ -67,8 +67,8 @@ int store_open(struct store **ret, const char *path, struct err *err)
 		return err_set(err, ERR_NOMEM, 0, "cannot open '%s'", path);
 	store->lock = -1;
 	store->path = strdup(path);
-	r = store->path ? lock_file(store, err) :
-			  err_set(err, ERR_NOMEM, 0, "out of memory");
+	r = store->path ? lock_file(store, err)
+			: err_set(err, ERR_NOMEM, 0, "out of memory");
 	if (r == 0)
 		r = db_open(&store->db, path, 0, err);
 	if (r == 0)
@@ -113,12 +113,12 @@ void store_rollback(struct store *store)
 int store_find_source(struct store *store, const struct id *host,
 		      uint64_t epoch, struct store_source *ret, struct err *err)
 {
-	struct db_stmt *q = db_query(
-		store->db,
-		"SELECT h.id, s.id, s.seq FROM host h"
-		" LEFT JOIN source s ON s.host=h.id AND s.epoch=?2"
-		" WHERE h.uuid=?1",
-		err);
+	struct db_stmt *q =
+		db_query(store->db,
+			 "SELECT h.id, s.id, s.seq FROM host h"
+			 " LEFT JOIN source s ON s.host=h.id AND s.epoch=?2"
+			 " WHERE h.uuid=?1",
+			 err);
 	int r;
 
 	db_bind_id(q, 1, host);
@@ -139,13 +139,13 @@ int store_find_source(struct store *store, const struct id *host,
 static int put_host(struct store *store, const struct hello *hello,
 		    int64_t *ret, struct err *err)
 {
-	struct db_stmt *q = db_query(
-		store->db,
-		"INSERT INTO host (uuid, name, version, source)"
-		" VALUES (?, ?, ?, 0) ON CONFLICT (uuid) DO UPDATE"
-		" SET name=excluded.name, version=excluded.version"
-		" RETURNING id",
-		err);
+	struct db_stmt *q =
+		db_query(store->db,
+			 "INSERT INTO host (uuid, name, version, source)"
+			 " VALUES (?, ?, ?, 0) ON CONFLICT (uuid) DO UPDATE"
+			 " SET name=excluded.name, version=excluded.version"
+			 " RETURNING id",
+			 err);
 	int r;
 
 	db_bind_id(q, 1, &hello->host);
@@ -205,11 +205,11 @@ int store_put_source(struct store *store, const struct hello *hello,
 int store_set_seq(struct store *store, const struct store_source *source,
 		  uint64_t seq, int64_t seen_ms, struct err *err)
 {
-	struct db_stmt *q = db_query(
-		store->db,
-		"UPDATE source SET seq=?1, last_seq=max(last_seq, ?1),"
-		" seen_ms=?2 WHERE id=?3",
-		err);
+	struct db_stmt *q =
+		db_query(store->db,
+			 "UPDATE source SET seq=?1, last_seq=max(last_seq, ?1),"
+			 " seen_ms=?2 WHERE id=?3",
+			 err);
 
 	db_bind_int(q, 1, (int64_t)seq);
 	db_bind_int(q, 2, seen_ms);
@@ -274,7 +274,8 @@ static bool is_events_fault(const struct err *err)
 {
 	return err->code == ERR_INVALID || err->code == ERR_PROTO ||
 	       err->code == ERR_EXISTS ||
-	       (err->code == ERR_JOURNAL && (err->sys & 0xff) == SQL_CONSTRAINT);
+	       (err->code == ERR_JOURNAL &&
+		(err->sys & 0xff) == SQL_CONSTRAINT);
 }
 
 static int apply_and_log(struct store *store, const struct store_source *source,
@@ -353,6 +354,7 @@ int store_count(struct store *store, struct store_counts *ret, struct err *err)
 	ret->snapshots = db_int(q, 2);
 	ret->events = db_int(q, 3);
 	db_reset(q);
-	ret->bytes = file_size(store->path, "") + file_size(store->path, "-wal");
+	ret->bytes = file_size(store->path, "") +
+		     file_size(store->path, "-wal");
 	return 0;
 }

@@ -88,7 +88,7 @@ int store_get_vm(struct store *store, int64_t vm, struct store_vm *ret,
 		 struct err *err);
 
 struct store_host {
-	int64_t host; /* row */
+	int64_t host;        /* row */
 	struct host_row row; /* `connected` is not known here */
 };
 typedef bool store_each_host(void *arg, const struct store_host *host);

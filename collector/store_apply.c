@@ -66,10 +66,11 @@ static int load_vm(struct store *store, const struct id *uuid, struct vm *ret,
 
 static int insert_vm(struct store *store, struct vm *vm, struct err *err)
 {
-	struct db_stmt *q = db_query(store->db,
-				     "INSERT INTO vm (uuid, name, host, told_ms)"
-				     " VALUES (?, ?, ?, ?)",
-				     err);
+	struct db_stmt *q =
+		db_query(store->db,
+			 "INSERT INTO vm (uuid, name, host, told_ms)"
+			 " VALUES (?, ?, ?, ?)",
+			 err);
 	int r;
 
 	db_bind_id(q, 1, &vm->uuid);
@@ -85,8 +86,8 @@ static int insert_vm(struct store *store, struct vm *vm, struct err *err)
 /* The name has an index, so it is not among the columns below. */
 static int save_name(struct store *store, const struct vm *vm, struct err *err)
 {
-	struct db_stmt *q = db_query(store->db, "UPDATE vm SET name=? WHERE id=?",
-				     err);
+	struct db_stmt *q = db_query(store->db,
+				     "UPDATE vm SET name=? WHERE id=?", err);
 
 	db_bind_text(q, 1, vm->name);
 	db_bind_int(q, 2, vm->id);
@@ -130,9 +131,8 @@ struct place {
 static int find_snapshot(struct store *store, const struct id *id,
 			 struct place *ret, struct err *err)
 {
-	struct db_stmt *q = db_query(store->db,
-				     "SELECT id, vm, n FROM record WHERE uuid=?",
-				     err);
+	struct db_stmt *q = db_query(
+		store->db, "SELECT id, vm, n FROM record WHERE uuid=?", err);
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
@@ -151,11 +151,11 @@ static int find_snapshot(struct store *store, const struct id *id,
 static int adopt_orphans(struct store *store, int64_t vm, const struct id *id,
 			 int64_t n, struct err *err)
 {
-	struct db_stmt *q = db_query(
-		store->db,
-		"UPDATE node SET parent=?3 WHERE vm=?1 AND n IN"
-		" (SELECT n FROM orphan WHERE vm=?1 AND parent=?2)",
-		err);
+	struct db_stmt *q =
+		db_query(store->db,
+			 "UPDATE node SET parent=?3 WHERE vm=?1 AND n IN"
+			 " (SELECT n FROM orphan WHERE vm=?1 AND parent=?2)",
+			 err);
 	int r;
 
 	db_bind_int(q, 1, vm);
@@ -257,8 +257,8 @@ static int update_snapshot(struct store *store, const struct place *place,
 			   const struct snapshot *snap, const void *body,
 			   size_t size, struct err *err)
 {
-	struct db_stmt *q = db_query(store->db,
-				     "UPDATE record SET body=? WHERE id=?", err);
+	struct db_stmt *q =
+		db_query(store->db, "UPDATE record SET body=? WHERE id=?", err);
 	int r;
 
 	db_bind_blob(q, 1, body, size);
@@ -292,9 +292,8 @@ static int put_snapshot(struct store *store, struct vm *vm,
 	r = codec_pack_snapshot(snap, &body, &size, err);
 	if (r < 0)
 		return r;
-	r = place.record ?
-		    update_snapshot(store, &place, snap, body, size, err) :
-		    insert_snapshot(store, vm, snap, body, size, err);
+	r = place.record ? update_snapshot(store, &place, snap, body, size, err)
+			 : insert_snapshot(store, vm, snap, body, size, err);
 	free(body);
 	if (r == 0 && snap->taken_ms > vm->latest_ms)
 		vm->latest_ms = snap->taken_ms;

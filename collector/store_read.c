@@ -13,9 +13,9 @@
 #include "collector/store_impl.h"
 #include "proto/codec.h"
 
-#define VM_COLUMNS                                                          \
-	"SELECT v.id, v.host, v.gone, v.uuid, v.name, h.uuid, h.name,"      \
-	" v.state, v.head, v.nodes, v.latest_ms, v.frozen"                  \
+#define VM_COLUMNS                                                     \
+	"SELECT v.id, v.host, v.gone, v.uuid, v.name, h.uuid, h.name," \
+	" v.state, v.head, v.nodes, v.latest_ms, v.frozen"             \
 	" FROM vm v JOIN host h ON h.id=v.host"
 
 static void read_vm(struct db_stmt *q, struct store_vm *ret)
@@ -91,7 +91,8 @@ int store_vms_between(struct store *store, const struct id *low,
 int store_get_vm(struct store *store, int64_t vm, struct store_vm *ret,
 		 struct err *err)
 {
-	struct db_stmt *q = db_query(store->db, VM_COLUMNS " WHERE v.id=?", err);
+	struct db_stmt *q = db_query(store->db, VM_COLUMNS " WHERE v.id=?",
+				     err);
 	int r;
 
 	db_bind_int(q, 1, vm);
@@ -184,12 +185,13 @@ int store_newest(struct store *store, int64_t vm, int64_t since_ms,
 	struct db_stmt *q;
 
 	if (vm)
-		q = db_query(store->db,
-			     "SELECT r.id, r.vm, r.body FROM node n"
-			     " JOIN record r ON r.id=n.record"
-			     " WHERE n.vm=?3 AND +n.created_ms BETWEEN ?1 AND ?2"
-			     " ORDER BY n.created_ms DESC, n.n DESC",
-			     err);
+		q = db_query(
+			store->db,
+			"SELECT r.id, r.vm, r.body FROM node n"
+			" JOIN record r ON r.id=n.record"
+			" WHERE n.vm=?3 AND +n.created_ms BETWEEN ?1 AND ?2"
+			" ORDER BY n.created_ms DESC, n.n DESC",
+			err);
 	else
 		q = db_query(store->db,
 			     "SELECT r.id, r.vm, r.body FROM node n"
@@ -208,10 +210,11 @@ int store_records_between(struct store *store, const struct id *low,
 			  const struct id *high, store_each_record *each,
 			  void *arg, struct err *err)
 {
-	struct db_stmt *q = db_query(store->db,
-				     "SELECT id, vm, body FROM record"
-				     " WHERE uuid BETWEEN ? AND ? ORDER BY uuid",
-				     err);
+	struct db_stmt *q =
+		db_query(store->db,
+			 "SELECT id, vm, body FROM record"
+			 " WHERE uuid BETWEEN ? AND ? ORDER BY uuid",
+			 err);
 
 	db_bind_blob(q, 1, low->b, sizeof(low->b));
 	db_bind_blob(q, 2, high->b, sizeof(high->b));
@@ -241,9 +244,9 @@ int store_get_snapshot(struct store *store, int64_t record,
 	return r;
 }
 
-#define EVENT_COLUMNS                                                       \
-	"SELECT e.pos, e.vm, s.host, e.time_ms, e.seq, h.uuid, h.name,"     \
-	" e.body FROM event e CROSS JOIN source s ON s.id=e.source"         \
+#define EVENT_COLUMNS                                                   \
+	"SELECT e.pos, e.vm, s.host, e.time_ms, e.seq, h.uuid, h.name," \
+	" e.body FROM event e CROSS JOIN source s ON s.id=e.source"     \
 	" CROSS JOIN host h ON h.id=s.host"
 
 static int walk_events(struct db_stmt *q, store_each_event *each, void *arg,
@@ -281,8 +284,8 @@ int store_events_after(struct store *store, int64_t pos, store_each_event *each,
 int store_events_back(struct store *store, store_each_event *each, void *arg,
 		      struct err *err)
 {
-	struct db_stmt *q = db_query(
-		store->db, EVENT_COLUMNS " ORDER BY e.pos DESC", err);
+	struct db_stmt *q = db_query(store->db,
+				     EVENT_COLUMNS " ORDER BY e.pos DESC", err);
 
 	return walk_events(q, each, arg, err);
 }

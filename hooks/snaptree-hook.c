@@ -52,21 +52,27 @@
 #endif
 
 enum {
-	STDIN_MS = 1000, ANSWER_MS = 1000, HOLD_MAX_MS = 60000,
+	STDIN_MS = 1000,
+	ANSWER_MS = 1000,
+	HOLD_MAX_MS = 60000,
 	SEND_MS = 100, /* connect and write together */
 	BACKLOG_RETRY_MS = 5,
 	HEAD_SIZE = 5, /* u32 length, u8 kind; the length counts the kind */
-	ARGS_MAX = 64 * 1024, XML_MAX = 1024 * 1024, DEADLINE_SIZE = 32,
+	ARGS_MAX = 64 * 1024,
+	XML_MAX = 1024 * 1024,
+	DEADLINE_SIZE = 32,
 	ANSWER_MAX = 4096,
-	MISSED_LINE_MAX = 4096, MISSED_FILE_MAX = 1024 * 1024,
+	MISSED_LINE_MAX = 4096,
+	MISSED_FILE_MAX = 1024 * 1024,
 };
 
 enum frame_kind { KIND_HOOK = 1, KIND_HOLD, KIND_PASS, KIND_BLOCK };
 
 static const char *const moments[][2] = {
-	{ "prepare", "begin" }, { "started", "begin" }, { "stopped", "end" },
-	{ "release", "end" },   { "migrate", "begin" }, { "restore", "begin" },
-	{ "attach",  "begin" }, { "reconnect", "begin" },
+	{ "prepare", "begin" }, { "started", "begin" },
+	{ "stopped", "end" },   { "release", "end" },
+	{ "migrate", "begin" }, { "restore", "begin" },
+	{ "attach", "begin" },  { "reconnect", "begin" },
 };
 
 /* Static: no allocation can fail, and untouched pages cost nothing.  The XML
@@ -127,8 +133,10 @@ static int missed_open(size_t room)
 	/* The directory belongs to the agent's user and we are root: a fifo
 	 * must not hang us, nor a link lead us to another file. */
 	dir = open(base ? base : SNAPTREE_STATEDIR, O_PATH | O_CLOEXEC);
-	fd = openat(dir, "snaptree/missed", O_WRONLY | O_APPEND | O_CREAT |
-		    O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	fd = openat(dir, "snaptree/missed",
+		    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+			    O_NONBLOCK,
+		    0600);
 	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
 	    st.st_nlink != 1 || st.st_size + (off_t)room > MISSED_FILE_MAX)
 		return -1;
@@ -232,7 +240,8 @@ static const char *agent_connect(int *ret_fd, int64_t deadline_ms)
 	if (strlen(path) >= sizeof(addr.sun_path))
 		return "error";
 	memcpy(addr.sun_path, path, strlen(path));
-	*ret_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	*ret_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+			 0);
 	if (*ret_fd < 0)
 		return "error";
 

@@ -20,8 +20,8 @@
 #define DISK_TARGET 32
 #define DISK_SOURCE 1024
 
-#define DOMAIN_STATES(X)       \
-	X(OFF, 1, "off")       \
+#define DOMAIN_STATES(X)         \
+	X(OFF, 1, "off")         \
 	X(RUNNING, 2, "running") \
 	X(PAUSED, 3, "paused")
 
@@ -62,15 +62,15 @@ struct disk {
 	char source[DISK_SOURCE]; /* path, or "pool/image"; "" when empty */
 	char format[16];          /* driver type as defined; "" when unnamed */
 	char serial[64];
-	char protocol[16];        /* of a network disk: "rbd" */
+	char protocol[16]; /* of a network disk: "rbd" */
 	enum disk_type type;
-	enum disk_role role;  /* the first disk in boot order is the system */
-	bool is_disk;         /* device='disk', not a cdrom, floppy or lun */
+	enum disk_role role; /* the first disk in boot order is the system */
+	bool is_disk;        /* device='disk', not a cdrom, floppy or lun */
 	bool readonly;
 	bool shareable;
-	bool transient;       /* libvirt drops its writes at shutdown */
-	bool encrypted;       /* <encryption> or luks */
-	bool chain_spelled;   /* the definition names the backing chain */
+	bool transient;     /* libvirt drops its writes at shutdown */
+	bool encrypted;     /* <encryption> or luks */
+	bool chain_spelled; /* the definition names the backing chain */
 };
 
 struct domain {
@@ -78,9 +78,9 @@ struct domain {
 	char name[DOMAIN_NAME];
 	enum domain_state state;
 	bool persistent;
-	bool migrating;       /* a migration of it runs, in or out */
-	bool has_agent;       /* a guest agent channel is defined */
-	bool is_nova;         /* Nova's metadata is there: paths must not move */
+	bool migrating; /* a migration of it runs, in or out */
+	bool has_agent; /* a guest agent channel is defined */
+	bool is_nova;   /* Nova's metadata is there: paths must not move */
 	char agent_path[128]; /* host socket of that channel, "" when unknown */
 	struct disk *disks;
 	size_t n_disks;

@@ -17,19 +17,19 @@
 #include "model/word.h"
 
 /*   name              wire  word                  what the members say */
-#define EVENT_KINDS(X)                                                        \
-	X(AGENT_STARTED, 1, "agent-started")     /* text: version */          \
-	X(DOMAIN_SEEN, 2, "domain-seen")         /* domain, state, head */    \
-	X(DOMAIN_GONE, 3, "domain-gone")         /* domain: undefined */      \
-	X(REQUESTED, 4, "requested")             /* op admitted */            \
-	X(TAKEN, 5, "taken")                     /* snapshot: new head */     \
-	X(FAILED, 6, "failed")                   /* op, code, text */         \
-	X(STUCK, 7, "stuck")                     /* op, code, text */         \
-	X(MOMENT_MISSED, 8, "moment-missed")     /* text: which and why */    \
-	X(GUEST_THAWED, 9, "guest-thawed")       /* by guard or recovery */   \
-	X(THAW_OWED, 10, "thaw-owed")            /* a guest may be frozen */  \
-	X(GATE_PASSED, 11, "gate-passed")        /* unfinished work; text */   \
-	X(GUARD_LOST, 12, "guard-lost")          /* died, was started again */
+#define EVENT_KINDS(X)                                                   \
+	X(AGENT_STARTED, 1, "agent-started") /* text: version */         \
+	X(DOMAIN_SEEN, 2, "domain-seen")     /* domain, state, head */   \
+	X(DOMAIN_GONE, 3, "domain-gone")     /* domain: undefined */     \
+	X(REQUESTED, 4, "requested")         /* op admitted */           \
+	X(TAKEN, 5, "taken")                 /* snapshot: new head */    \
+	X(FAILED, 6, "failed")               /* op, code, text */        \
+	X(STUCK, 7, "stuck")                 /* op, code, text */        \
+	X(MOMENT_MISSED, 8, "moment-missed") /* text: which and why */   \
+	X(GUEST_THAWED, 9, "guest-thawed")   /* by guard or recovery */  \
+	X(THAW_OWED, 10, "thaw-owed")        /* a guest may be frozen */ \
+	X(GATE_PASSED, 11, "gate-passed")    /* unfinished work; text */ \
+	X(GUARD_LOST, 12, "guard-lost")      /* died, was started again */
 
 enum event_kind {
 #define X(name, wire, word) EVENT_##name = (wire),
@@ -47,8 +47,8 @@ struct event {
 	struct id domain; /* nil: about the host */
 	char domain_name[DOMAIN_NAME];
 	enum domain_state domain_state; /* 0 when not said */
-	struct id op;      /* nil: none */
-	struct id snapshot; /* nil: none */
+	struct id op;                   /* nil: none */
+	struct id snapshot;             /* nil: none */
 	enum err_code code;
 	char text[256];
 	struct snapshot *record; /* of TAKEN; owned; else NULL */

@@ -36,16 +36,15 @@ enum op_kind {
 WORD_DECLARE(op_kind);
 
 /*	 name    number  word       on restart */
-#define OP_STATES(X)                                                         \
-	X(ADMITTED, 1, "admitted")   /* plan it; a hook's moment has passed: \
-					fail it */                           \
-	X(PLANNED, 2, "planned")     /* undo it: its moment has passed */    \
-	X(CUTTING, 3, "cutting")     /* thaw if owed, then undo */           \
-	X(VERIFYING, 4, "verifying") /* inspect again */                     \
-	X(UNDOING, 5, "undoing")     /* thaw if owed, undo again */          \
-	X(DONE, 6, "done")           /* nothing */                           \
-	X(FAILED, 7, "failed")       /* nothing */                           \
-	X(STUCK, 8, "stuck")         /* undo again: what stopped it may be gone */
+#define OP_STATES(X)                                                           \
+	X(ADMITTED, 1, "admitted")   /* plan it; fail what a hook asked for */ \
+	X(PLANNED, 2, "planned")     /* undo it: its moment has passed */      \
+	X(CUTTING, 3, "cutting")     /* thaw if owed, then undo */             \
+	X(VERIFYING, 4, "verifying") /* inspect again */                       \
+	X(UNDOING, 5, "undoing")     /* thaw if owed, undo again */            \
+	X(DONE, 6, "done")           /* nothing */                             \
+	X(FAILED, 7, "failed")       /* nothing */                             \
+	X(STUCK, 8, "stuck") /* undo again: what stopped it may be gone */
 
 enum op_state {
 #define X(name, wire, word) OP_##name = (wire),
@@ -67,7 +66,7 @@ struct op {
 	struct err err; /* why it is being undone or failed */
 };
 
-void op_done(struct op *op); /* releases what it owns */
+void op_done(struct op *op);       /* releases what it owns */
 bool op_is_final(enum op_state s); /* no work left that a restart would do */
 
 /* The only place that knows the arrows drawn above. */

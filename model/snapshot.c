@@ -71,13 +71,15 @@ int snapshot_check_label(const char *label, struct err *err)
 			       "label is longer than %d bytes",
 			       SNAPSHOT_LABEL - 1);
 	if (!str_is_clean(label))
-		return err_set(err, ERR_INVALID, 0,
-			       "label '%s' has control characters or is not UTF-8",
-			       shown);
+		return err_set(
+			err, ERR_INVALID, 0,
+			"label '%s' has control characters or is not UTF-8",
+			shown);
 	if (strpbrk(label, "@/") || label[0] == ' ' || label[n - 1] == ' ')
-		return err_set(err, ERR_INVALID, 0,
-			       "label '%s' has '@' or '/', or a space at an end",
-			       shown);
+		return err_set(
+			err, ERR_INVALID, 0,
+			"label '%s' has '@' or '/', or a space at an end",
+			shown);
 	if (strcmp(label, "head") == 0)
 		return err_set(err, ERR_INVALID, 0,
 			       "label 'head' is kept for the head of a tree");
@@ -98,9 +100,10 @@ int snapshot_check_tags(const char *tags, struct err *err)
 		bool good = isalnum((unsigned char)*p) || strchr("._:=-", *p);
 
 		if (!good && (*p != ' ' || !in_word || !p[1]))
-			return err_set(err, ERR_INVALID, 0,
-				       "tags '%s' have a character other than letters, digits and . _ : = -",
-				       shown);
+			return err_set(
+				err, ERR_INVALID, 0,
+				"tags '%s' have a character other than letters, digits and . _ : = -",
+				shown);
 		in_word = good;
 	}
 	return 0;
@@ -113,7 +116,8 @@ int snapshot_check_description(const char *text, struct err *err)
 			       "description is longer than %d bytes",
 			       SNAPSHOT_DESCRIPTION - 1);
 	if (!str_is_clean(text))
-		return err_set(err, ERR_INVALID, 0,
-			       "description has control characters or is not UTF-8");
+		return err_set(
+			err, ERR_INVALID, 0,
+			"description has control characters or is not UTF-8");
 	return 0;
 }

@@ -37,9 +37,9 @@ WORD_DECLARE(origin);
 
 /* crash: as after a power cut; frozen: the guest agent had frozen all mounted
  * file systems; offline: the domain was off. */
-#define CONSISTENCIES(X)         \
-	X(CRASH, 1, "crash")     \
-	X(FROZEN, 2, "frozen")   \
+#define CONSISTENCIES(X)       \
+	X(CRASH, 1, "crash")   \
+	X(FROZEN, 2, "frozen") \
 	X(OFFLINE, 3, "offline")
 
 enum consistency {
@@ -64,7 +64,7 @@ enum freeze {
 };
 WORD_DECLARE(freeze);
 
-#define SNAPSHOT_STATES(X)     \
+#define SNAPSHOT_STATES(X)       \
 	X(PRESENT, 1, "present") \
 	X(RETIRING, 2, "retiring")
 
@@ -82,18 +82,18 @@ struct snapshot_disk {
 	char driver[16]; /* "qcow2-external": also the record's schema */
 	char source[DISK_SOURCE]; /* what the guest wrote to before the cut */
 	char object[DISK_SOURCE]; /* the file that holds the snapshot's data */
-	char name[64];   /* name of an internal snapshot in it, else "" */
+	char name[64]; /* name of an internal snapshot in it, else "" */
 	char active[DISK_SOURCE]; /* what the guest writes to after the cut */
-	char node[64];   /* QEMU's node of a running disk; not stored */
+	char node[64];      /* QEMU's node of a running disk; not stored */
 	int64_t size_bytes; /* virtual size, as the guest sees it */
-	int64_t cut_ms;  /* how long this disk's cut took */
+	int64_t cut_ms;     /* how long this disk's cut took */
 };
 
 struct snapshot {
 	struct id id;
 	struct id domain;
-	struct id parent; /* nil: a root */
-	struct id host;   /* who made it */
+	struct id parent;              /* nil: a root */
+	struct id host;                /* who made it */
 	char domain_name[DOMAIN_NAME]; /* at that time */
 	char label[SNAPSHOT_LABEL];
 	char description[SNAPSHOT_DESCRIPTION];

@@ -28,8 +28,7 @@
 #define WORD_WORD_(name, wire, word) \
 	if (strcmp(s, word) == 0)    \
 		n = (wire);
-#define WORD_WIRE_(name, wire, word) \
-	case (wire):
+#define WORD_WIRE_(name, wire, word) case (wire):
 
 #define WORD_DEFINE(prefix, LIST)                     \
 	const char *prefix##_word(enum prefix v)      \

@@ -33,17 +33,20 @@ static int explain_connect(const char *path, int sys, struct err *err)
 	int r;
 
 	if (sys == ENOENT || sys == ECONNREFUSED || sys == ENOTDIR)
-		r = err_set(err, ERR_ABSENT, 0,
-			    "cannot reach the agent at '%s': %s (is snaptree-agentd running?)",
-			    path, strerror(sys));
+		r = err_set(
+			err, ERR_ABSENT, 0,
+			"cannot reach the agent at '%s': %s (is snaptree-agentd running?)",
+			path, strerror(sys));
 	else if (sys == EACCES || sys == EPERM)
-		r = err_set(err, ERR_INVALID, 0,
-			    "cannot reach the agent at '%s': %s (try it as root)",
-			    path, strerror(sys));
+		r = err_set(
+			err, ERR_INVALID, 0,
+			"cannot reach the agent at '%s': %s (try it as root)",
+			path, strerror(sys));
 	else if (sys == EAGAIN)
-		r = err_set(err, ERR_BUSY, 0,
-			    "cannot reach the agent at '%s': too many wait for it already",
-			    path);
+		r = err_set(
+			err, ERR_BUSY, 0,
+			"cannot reach the agent at '%s': too many wait for it already",
+			path);
 	else
 		r = err_set(err, ERR_INVALID, 0,
 			    "cannot reach the agent at '%s': %s", path,
@@ -83,8 +86,8 @@ int client_open(struct client **ret, const char *address, struct err *err)
 	else if (address[0] == '/')
 		r = dial_agent(client, address, err);
 	else
-		r = link_call_open(&client->call, address,
-				   clock_ms() + DIAL_MS, err);
+		r = link_call_open(&client->call, address, clock_ms() + DIAL_MS,
+				   err);
 	if (r < 0)
 		client_close(client);
 	else
@@ -178,7 +181,8 @@ static int receive_frame(struct client *client, int64_t silence_ms,
 static int send_request(struct client *client, const struct request *request,
 			int64_t deadline_ms, struct err *err)
 {
-	struct message message = { .kind = MESSAGE_REQUEST, .request = *request };
+	struct message message = { .kind = MESSAGE_REQUEST,
+				   .request = *request };
 	void *data;
 	size_t size;
 	int r = codec_pack(&message, &data, &size, err);
@@ -210,8 +214,8 @@ static int receive_message(struct client *client, int64_t silence_ms,
 
 static int receive_replies(struct client *client, uint64_t id,
 			   int64_t silence_ms,
-			   void (*got)(void *arg, struct reply *reply), void *arg,
-			   struct err *err)
+			   void (*got)(void *arg, struct reply *reply),
+			   void *arg, struct err *err)
 {
 	struct message message;
 	bool last = false;
@@ -232,9 +236,8 @@ static int receive_replies(struct client *client, uint64_t id,
 }
 
 int client_call(struct client *client, const struct request *request,
-		int64_t silence_ms,
-		void (*got)(void *arg, struct reply *reply), void *arg,
-		struct err *err)
+		int64_t silence_ms, void (*got)(void *arg, struct reply *reply),
+		void *arg, struct err *err)
 {
 	int r = send_request(client, request, clock_ms() + silence_ms, err);
 

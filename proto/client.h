@@ -30,8 +30,7 @@ void client_close(struct client *client);
  * away; ERR_PROTO: it talks nonsense.
  */
 int client_call(struct client *client, const struct request *request,
-		int64_t silence_ms,
-		void (*got)(void *arg, struct reply *reply), void *arg,
-		struct err *err);
+		int64_t silence_ms, void (*got)(void *arg, struct reply *reply),
+		void *arg, struct err *err);
 
 #endif

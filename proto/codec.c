@@ -16,11 +16,11 @@
 
 /* The numbers of snaptree.proto are those of the model, and a reader for each
  * that does not let an unknown one through. */
-#define READER(prefix)                               \
-	static unsigned prefix##_read(int64_t n)     \
-	{                                            \
+#define READER(prefix)                                  \
+	static unsigned prefix##_read(int64_t n)        \
+	{                                               \
 		return (unsigned)prefix##_from_wire(n); \
-	}                                            \
+	}                                               \
 	static_assert(sizeof(enum prefix) == sizeof(unsigned), #prefix)
 #define SAME(wire_name, number) \
 	static_assert((unsigned)SNAPTREE__##wire_name == (number), #wire_name);
@@ -68,7 +68,7 @@ static unsigned err_read(int64_t n)
 	switch (n) {
 	case ERR_OK:
 #define X(name, wire, retry, text) case (wire):
-	ERR_LIST(X)
+		ERR_LIST(X)
 #undef X
 		return (unsigned)n;
 	default:
@@ -77,32 +77,70 @@ static unsigned err_read(int64_t n)
 }
 
 /* Fields of a table; MODEL and WIRE are the two structs. */
-#define FIELD(t, m)                                         \
-	.name = #m, .type = (t), .at = offsetof(MODEL, m),  \
+#define FIELD(t, m)                                        \
+	.name = #m, .type = (t), .at = offsetof(MODEL, m), \
 	.size = sizeof(((MODEL *)0)->m), .wire_at = offsetof(WIRE, m)
-#define TEXT(m) { FIELD(CODEC_TEXT, m) }
-#define ID(m) { FIELD(CODEC_ID, m) }
-#define BOOL(m) { FIELD(CODEC_BOOL, m) }
-#define NUMBER(m) { FIELD(CODEC_NUMBER, m) }
-#define TIME(m) { FIELD(CODEC_TIME, m) }
-#define SPAN(m) { FIELD(CODEC_SPAN, m) }
-#define WORD(m, prefix) { FIELD(CODEC_WORD, m), .word = prefix##_read }
-#define BODY(m, s) { FIELD(CODEC_BODY, m), .n_at = offsetof(MODEL, s) }
-#define PART(m, r) { FIELD(CODEC_PART, m), .row = &(r) }
-#define OWNED(m, r) { FIELD(CODEC_OWNED, m), .row = &(r) }
-#define LIST(m, r)                                               \
-	{ FIELD(CODEC_LIST, m), .n_at = offsetof(MODEL, n_##m),  \
-	  .wire_n_at = offsetof(WIRE, n_##m), .row = &(r) }
-#define END { .name = NULL }
-#define ROW(name, descriptor, fields) \
-	static const struct codec_row name = { &(descriptor), sizeof(MODEL), fields }
+#define TEXT(m)                      \
+	{                            \
+		FIELD(CODEC_TEXT, m) \
+	}
+#define ID(m)                      \
+	{                          \
+		FIELD(CODEC_ID, m) \
+	}
+#define BOOL(m)                      \
+	{                            \
+		FIELD(CODEC_BOOL, m) \
+	}
+#define NUMBER(m)                      \
+	{                              \
+		FIELD(CODEC_NUMBER, m) \
+	}
+#define TIME(m)                      \
+	{                            \
+		FIELD(CODEC_TIME, m) \
+	}
+#define SPAN(m)                      \
+	{                            \
+		FIELD(CODEC_SPAN, m) \
+	}
+#define WORD(m, prefix)                                     \
+	{                                                   \
+		FIELD(CODEC_WORD, m), .word = prefix##_read \
+	}
+#define BODY(m, s)                                               \
+	{                                                        \
+		FIELD(CODEC_BODY, m), .n_at = offsetof(MODEL, s) \
+	}
+#define PART(m, r)                                \
+	{                                         \
+		FIELD(CODEC_PART, m), .row = &(r) \
+	}
+#define OWNED(m, r)                                \
+	{                                          \
+		FIELD(CODEC_OWNED, m), .row = &(r) \
+	}
+#define LIST(m, r)                                                        \
+	{                                                                 \
+		FIELD(CODEC_LIST, m), .n_at = offsetof(MODEL, n_##m),     \
+				      .wire_n_at = offsetof(WIRE, n_##m), \
+				      .row = &(r)                         \
+	}
+#define END                  \
+	{                    \
+		.name = NULL \
+	}
+#define ROW(name, descriptor, fields)                                        \
+	static const struct codec_row name = { &(descriptor), sizeof(MODEL), \
+					       fields }
 
 #define MODEL struct snapshot_disk
 #define WIRE Snaptree__Disk
 static const struct codec_field disk_fields[] = {
-	TEXT(target), WORD(role, disk_role), TEXT(driver), TEXT(source),
-	TEXT(object), TEXT(name), TEXT(active), SPAN(size_bytes),
-	SPAN(cut_ms), END
+	TEXT(target), WORD(role, disk_role), TEXT(driver),
+	TEXT(source), TEXT(object),          TEXT(name),
+	TEXT(active), SPAN(size_bytes),      SPAN(cut_ms),
+	END
 };
 ROW(disk_row, snaptree__disk__descriptor, disk_fields);
 #undef MODEL
@@ -111,12 +149,27 @@ ROW(disk_row, snaptree__disk__descriptor, disk_fields);
 #define MODEL struct snapshot
 #define WIRE Snaptree__Snapshot
 static const struct codec_field snapshot_fields[] = {
-	ID(id), ID(domain), ID(parent), ID(host), TEXT(domain_name),
-	TEXT(label), TEXT(description), TEXT(tags), TEXT(note),
-	WORD(origin, origin), WORD(consistency, consistency),
-	WORD(state, snapshot_state), BOOL(pinned), TIME(taken_ms),
-	SPAN(sync_ms), SPAN(freeze_ms), SPAN(cut_ms), SPAN(thaw_ms),
-	SPAN(frozen_ms), LIST(disks, disk_row), END
+	ID(id),
+	ID(domain),
+	ID(parent),
+	ID(host),
+	TEXT(domain_name),
+	TEXT(label),
+	TEXT(description),
+	TEXT(tags),
+	TEXT(note),
+	WORD(origin, origin),
+	WORD(consistency, consistency),
+	WORD(state, snapshot_state),
+	BOOL(pinned),
+	TIME(taken_ms),
+	SPAN(sync_ms),
+	SPAN(freeze_ms),
+	SPAN(cut_ms),
+	SPAN(thaw_ms),
+	SPAN(frozen_ms),
+	LIST(disks, disk_row),
+	END
 };
 ROW(snapshot_row, snaptree__snapshot__descriptor, snapshot_fields);
 #undef MODEL
@@ -124,12 +177,21 @@ ROW(snapshot_row, snaptree__snapshot__descriptor, snapshot_fields);
 
 #define MODEL struct event
 #define WIRE Snaptree__Event
-static const struct codec_field event_fields[] = {
-	NUMBER(seq), ID(host), TEXT(host_name), TIME(time_ms),
-	WORD(kind, event_kind), ID(domain), TEXT(domain_name),
-	WORD(domain_state, domain_state), ID(op), ID(snapshot),
-	WORD(code, err), TEXT(text), OWNED(record, snapshot_row), END
-};
+static const struct codec_field event_fields[] = { NUMBER(seq),
+						   ID(host),
+						   TEXT(host_name),
+						   TIME(time_ms),
+						   WORD(kind, event_kind),
+						   ID(domain),
+						   TEXT(domain_name),
+						   WORD(domain_state,
+							domain_state),
+						   ID(op),
+						   ID(snapshot),
+						   WORD(code, err),
+						   TEXT(text),
+						   OWNED(record, snapshot_row),
+						   END };
 ROW(event_row, snaptree__event__descriptor, event_fields);
 #undef MODEL
 #undef WIRE
@@ -137,8 +199,8 @@ ROW(event_row, snaptree__event__descriptor, event_fields);
 #define MODEL struct hello
 #define WIRE Snaptree__Hello
 static const struct codec_field hello_fields[] = {
-	ID(host), TEXT(host_name), TEXT(version), NUMBER(epoch),
-	NUMBER(last_seq), END
+	ID(host),      TEXT(host_name),  TEXT(version),
+	NUMBER(epoch), NUMBER(last_seq), END
 };
 ROW(hello_row, snaptree__hello__descriptor, hello_fields);
 #undef MODEL
@@ -146,81 +208,102 @@ ROW(hello_row, snaptree__hello__descriptor, hello_fields);
 
 #define MODEL struct welcome
 #define WIRE Snaptree__Welcome
-static const struct codec_field welcome_fields[] = {
-	NUMBER(epoch), NUMBER(seq), END
-};
+static const struct codec_field welcome_fields[] = { NUMBER(epoch), NUMBER(seq),
+						     END };
 ROW(welcome_row, snaptree__welcome__descriptor, welcome_fields);
 #undef MODEL
 #undef WIRE
 
 #define MODEL struct event_item
 #define WIRE Snaptree__EventItem
-static const struct codec_field item_fields[] = {
-	NUMBER(seq), BODY(body, size), END
-};
+static const struct codec_field item_fields[] = { NUMBER(seq), BODY(body, size),
+						  END };
 ROW(item_row, snaptree__event_item__descriptor, item_fields);
 #undef MODEL
 #undef WIRE
 
 #define MODEL struct events
 #define WIRE Snaptree__Events
-static const struct codec_field events_fields[] = {
-	ID(host), NUMBER(epoch), LIST(items, item_row), END
-};
+static const struct codec_field events_fields[] = { ID(host), NUMBER(epoch),
+						    LIST(items, item_row),
+						    END };
 ROW(events_row, snaptree__events__descriptor, events_fields);
 #undef MODEL
 #undef WIRE
 
 #define MODEL struct ack
 #define WIRE Snaptree__Ack
-static const struct codec_field ack_fields[] = {
-	NUMBER(epoch), NUMBER(seq), END
-};
+static const struct codec_field ack_fields[] = { NUMBER(epoch), NUMBER(seq),
+						 END };
 ROW(ack_row, snaptree__ack__descriptor, ack_fields);
 #undef MODEL
 #undef WIRE
 
 #define MODEL struct request
 #define WIRE Snaptree__Request
-static const struct codec_field request_fields[] = {
-	NUMBER(id), WORD(kind, request_kind), TEXT(vm), TEXT(snapshot),
-	TEXT(label), TEXT(description), TEXT(tags), TEXT(disks),
-	WORD(freeze, freeze), TIME(max_frozen_ms), ID(op), TEXT(host),
-	TEXT(label_like), TEXT(tag), WORD(consistency, consistency),
-	WORD(origin, origin), TIME(since_ms), TIME(until_ms), NUMBER(after),
-	NUMBER(limit), END
-};
+static const struct codec_field request_fields[] = { NUMBER(id),
+						     WORD(kind, request_kind),
+						     TEXT(vm),
+						     TEXT(snapshot),
+						     TEXT(label),
+						     TEXT(description),
+						     TEXT(tags),
+						     TEXT(disks),
+						     WORD(freeze, freeze),
+						     TIME(max_frozen_ms),
+						     ID(op),
+						     TEXT(host),
+						     TEXT(label_like),
+						     TEXT(tag),
+						     WORD(consistency,
+							  consistency),
+						     WORD(origin, origin),
+						     TIME(since_ms),
+						     TIME(until_ms),
+						     NUMBER(after),
+						     NUMBER(limit),
+						     END };
 ROW(request_row, snaptree__request__descriptor, request_fields);
 #undef MODEL
 #undef WIRE
 
 #define MODEL struct err
 #define WIRE Snaptree__Error
-static const struct codec_field err_fields[] = {
-	WORD(code, err), NUMBER(sys), TEXT(text), END
-};
+static const struct codec_field err_fields[] = { WORD(code, err), NUMBER(sys),
+						 TEXT(text), END };
 ROW(err_row, snaptree__error__descriptor, err_fields);
 #undef MODEL
 #undef WIRE
 
 #define MODEL struct vm_row
 #define WIRE Snaptree__Vm
-static const struct codec_field vm_fields[] = {
-	ID(domain), TEXT(name), ID(host), TEXT(host_name),
-	WORD(state, domain_state), ID(head), NUMBER(n_snapshots),
-	TIME(latest_ms), BOOL(frozen), END
-};
+static const struct codec_field vm_fields[] = { ID(domain),
+						TEXT(name),
+						ID(host),
+						TEXT(host_name),
+						WORD(state, domain_state),
+						ID(head),
+						NUMBER(n_snapshots),
+						TIME(latest_ms),
+						BOOL(frozen),
+						END };
 ROW(vm_row, snaptree__vm__descriptor, vm_fields);
 #undef MODEL
 #undef WIRE
 
 #define MODEL struct host_row
 #define WIRE Snaptree__Host
-static const struct codec_field host_fields[] = {
-	ID(host), TEXT(name), TEXT(version), BOOL(connected), TIME(seen_ms),
-	NUMBER(epoch), NUMBER(seq), NUMBER(last_seq), NUMBER(n_vms),
-	NUMBER(n_snapshots), END
-};
+static const struct codec_field host_fields[] = { ID(host),
+						  TEXT(name),
+						  TEXT(version),
+						  BOOL(connected),
+						  TIME(seen_ms),
+						  NUMBER(epoch),
+						  NUMBER(seq),
+						  NUMBER(last_seq),
+						  NUMBER(n_vms),
+						  NUMBER(n_snapshots),
+						  END };
 ROW(host_row, snaptree__host__descriptor, host_fields);
 #undef MODEL
 #undef WIRE
@@ -234,25 +317,31 @@ ROW(fact_row, snaptree__fact__descriptor, fact_fields);
 
 #define MODEL struct reply
 #define WIRE Snaptree__Reply
-static const struct codec_field reply_fields[] = {
-	NUMBER(id), BOOL(last), PART(err, err_row), TEXT(text), ID(op),
-	NUMBER(after), LIST(snapshots, snapshot_row), LIST(vms, vm_row),
-	LIST(events, event_row), LIST(hosts, host_row), LIST(facts, fact_row),
-	END
-};
+static const struct codec_field reply_fields[] = { NUMBER(id),
+						   BOOL(last),
+						   PART(err, err_row),
+						   TEXT(text),
+						   ID(op),
+						   NUMBER(after),
+						   LIST(snapshots,
+							snapshot_row),
+						   LIST(vms, vm_row),
+						   LIST(events, event_row),
+						   LIST(hosts, host_row),
+						   LIST(facts, fact_row),
+						   END };
 ROW(reply_row, snaptree__reply__descriptor, reply_fields);
 #undef MODEL
 #undef WIRE
 
 static const struct codec_field no_fields[] = { END };
-static const struct codec_row ping_row = {
-	&snaptree__ping__descriptor, 0, no_fields
-};
+static const struct codec_row ping_row = { &snaptree__ping__descriptor, 0,
+					   no_fields };
 
-#define BODIES(X)                                                  \
-	X(HELLO, hello_row) X(WELCOME, welcome_row)                \
-	X(EVENTS, events_row) X(ACK, ack_row) X(PING, ping_row)    \
-	X(REQUEST, request_row) X(REPLY, reply_row)
+#define BODIES(X)                                                     \
+	X(HELLO, hello_row)                                           \
+	X(WELCOME, welcome_row) X(EVENTS, events_row) X(ACK, ack_row) \
+		X(PING, ping_row) X(REQUEST, request_row) X(REPLY, reply_row)
 
 #define X(name, row) SAME(ENVELOPE__BODY_##name, MESSAGE_##name)
 BODIES(X)
@@ -289,8 +378,8 @@ int codec_pack(const struct message *message, void **ret, size_t *ret_size,
 }
 
 static int unpack_envelope(struct codec_budget *budget,
-			   Snaptree__Envelope *envelope, struct message *message,
-			   struct err *err)
+			   Snaptree__Envelope *envelope,
+			   struct message *message, struct err *err)
 {
 	ProtobufCMessage *body;
 
@@ -341,8 +430,8 @@ static int pack_row(const struct codec_row *row, const void *model, void **ret,
 	return r;
 }
 
-static int unpack_row(const struct codec_row *row, const void *data, size_t size,
-		      void *model, struct err *err)
+static int unpack_row(const struct codec_row *row, const void *data,
+		      size_t size, void *model, struct err *err)
 {
 	struct codec_budget budget;
 	ProtobufCMessage *wire;

@@ -163,7 +163,8 @@ static int pack_field(struct codec_arena *arena, const struct codec_field *f,
 int codec_row_pack(struct codec_arena *arena, const struct codec_row *row,
 		   const void *model, ProtobufCMessage **ret, struct err *err)
 {
-	ProtobufCMessage *wire = arena_alloc(arena, 1, row->wire->sizeof_message);
+	ProtobufCMessage *wire = arena_alloc(arena, 1,
+					     row->wire->sizeof_message);
 	int r = 0;
 
 	if (!wire)
@@ -373,7 +374,8 @@ static int unpack_list(struct codec_budget *budget, const struct codec_field *f,
 	return r;
 }
 
-static int unpack_field(struct codec_budget *budget, const struct codec_row *row,
+static int unpack_field(struct codec_budget *budget,
+			const struct codec_row *row,
 			const struct codec_field *f, char *wire, char *model,
 			struct err *err)
 {

@@ -17,8 +17,8 @@
 #include "base/err.h"
 
 enum codec_type {
-	CODEC_TEXT,   /* char[] <-> string */
-	CODEC_ID,     /* struct id <-> bytes */
+	CODEC_TEXT, /* char[] <-> string */
+	CODEC_ID,   /* struct id <-> bytes */
 	CODEC_BOOL,
 	CODEC_WORD,   /* enumeration */
 	CODEC_NUMBER, /* of the same type on both sides; all values are good */
@@ -33,8 +33,8 @@ enum codec_type {
 struct codec_field {
 	const char *name;
 	enum codec_type type;
-	size_t at, size;  /* in the model */
-	size_t n_at;      /* its count or size */
+	size_t at, size; /* in the model */
+	size_t n_at;     /* its count or size */
 	size_t wire_at, wire_n_at;
 	unsigned (*word)(int64_t number); /* 0 for an unknown one */
 	const struct codec_row *row;
@@ -42,7 +42,7 @@ struct codec_field {
 
 struct codec_row {
 	const ProtobufCMessageDescriptor *wire;
-	size_t size; /* in the model */
+	size_t size;                      /* in the model */
 	const struct codec_field *fields; /* up to one without a name */
 };
 

@@ -161,7 +161,8 @@ static void receive(struct control_peer *peer)
 
 static void peer_ready(struct loop_file *file, uint32_t revents)
 {
-	struct control_peer *peer = CONTAINER_OF(file, struct control_peer, file);
+	struct control_peer *peer = CONTAINER_OF(file, struct control_peer,
+						 file);
 
 	(void)revents;
 	/* First what it said, also when it has gone since. */
@@ -234,16 +235,19 @@ static int clear_path(const struct sockaddr_un *addr, struct err *err)
 	int fd, sys;
 
 	if (lstat(path, &st) < 0)
-		return errno == ENOENT ? 0 :
-		       err_set(err, ERR_INVALID, errno, "cannot look at '%s'", path);
+		return errno == ENOENT ? 0
+				       : err_set(err, ERR_INVALID, errno,
+						 "cannot look at '%s'", path);
 	if (!S_ISSOCK(st.st_mode))
-		return err_set(err, ERR_EXISTS, 0, "'%s' is not a socket", path);
+		return err_set(err, ERR_EXISTS, 0, "'%s' is not a socket",
+			       path);
 
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_set(err, ERR_INVALID, errno, "cannot make a socket");
-	sys = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 ?
-	      errno : 0;
+	sys = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0
+		      ? errno
+		      : 0;
 	close(fd);
 	if (sys != ECONNREFUSED)
 		return err_set(err, ERR_EXISTS, sys, "somebody listens at '%s'",
@@ -268,8 +272,8 @@ static int listen_at(struct control *control, const char *path, struct err *err)
 
 	/* The file gets its mode from the socket, without a moment in which
 	 * others could connect and without a umask for the whole process. */
-	control->file.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK |
-				  SOCK_CLOEXEC, 0);
+	control->file.fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (control->file.fd < 0 || fchmod(control->file.fd, 0600) < 0 ||
 	    bind(control->file.fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return err_set(err, ERR_INVALID, errno, "cannot listen at '%s'",
@@ -317,7 +321,8 @@ int control_new(struct control **ret, struct loop *loop, const char *path,
 	control->reaper.expired = reaper_expired;
 	control->pause.expired = pause_expired;
 
-	r = fd < 0 ? listen_at(control, path, err) : take_socket(control, fd, err);
+	r = fd < 0 ? listen_at(control, path, err)
+		   : take_socket(control, fd, err);
 	if (r == 0)
 		r = loop_file_add(loop, &control->file, EPOLLIN, err);
 	if (r < 0)
@@ -379,5 +384,6 @@ bool control_is_gone(const struct control_peer *peer)
 	struct pollfd p = { .fd = peer->file.fd, .events = POLLRDHUP };
 
 	return peer->ended || peer->dead ||
-	       (poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)));
+	       (poll(&p, 1, 0) > 0 &&
+		(p.revents & (POLLRDHUP | POLLHUP | POLLERR)));
 }

@@ -18,11 +18,11 @@
 #include "base/err.h"
 
 enum control_kind {
-	CONTROL_HOOK = 1,    /* hook: "1", then the texts of struct moment, each
+	CONTROL_HOOK = 1,  /* hook: "1", then the texts of struct moment, each
 			      * with its NUL; the deadline in decimal */
-	CONTROL_HOLD = 2,    /* to a gate: wait up to that many ms (decimal) */
-	CONTROL_PASS = 3,    /* to a gate: go on */
-	CONTROL_BLOCK = 4,   /* to a gate: refuse the start; payload says why, in
+	CONTROL_HOLD = 2,  /* to a gate: wait up to that many ms (decimal) */
+	CONTROL_PASS = 3,  /* to a gate: go on */
+	CONTROL_BLOCK = 4, /* to a gate: refuse the start; payload says why, in
 			      * at most 4095 bytes */
 	CONTROL_MESSAGE = 5, /* a packed struct message: REQUEST or REPLY */
 };
@@ -35,8 +35,8 @@ struct moment {
 	const char *operation; /* "prepare", "stopped", ... */
 	const char *sub;
 	const char *extra;
-	const char *xml;       /* "" when it was too large */
-	int64_t deadline_ms;   /* clock_ms(); 0: a tell, nobody waits */
+	const char *xml;     /* "" when it was too large */
+	int64_t deadline_ms; /* clock_ms(); 0: a tell, nobody waits */
 };
 
 /* ERR_PROTO when the payload is not one.  All texts but the XML are clean, and

@@ -159,8 +159,8 @@ int control_parse_moment(const void *payload, size_t size, struct moment *ret,
 	const char *version = NULL, *deadline = NULL;
 	struct moment m = { 0 };
 	const char **const texts[] = {
-		&version, &m.domain, &m.operation, &m.sub, &m.extra, &m.xml,
-		&deadline,
+		&version, &m.domain, &m.operation, &m.sub,
+		&m.extra, &m.xml,    &deadline,
 	};
 
 	/* More texts may follow in a later version. */
@@ -168,7 +168,8 @@ int control_parse_moment(const void *payload, size_t size, struct moment *ret,
 		*texts[i] = size > 0 ? next_text(&at, end) : NULL;
 		if (!*texts[i])
 			return err_set(err, ERR_PROTO, 0,
-				       "hook's message ends after %zu texts", i);
+				       "hook's message ends after %zu texts",
+				       i);
 	}
 	if (strcmp(version, "1") != 0)
 		return err_set(err, ERR_PROTO, 0,

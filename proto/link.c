@@ -178,12 +178,13 @@ static int bind_socket(struct link *link, const char *endpoint, struct err *err)
 	size_t size = sizeof(link->endpoint);
 
 	if (zmq_bind(link->socket, endpoint) < 0)
-		return link_socket_fail(err, errno == EADDRINUSE ? ERR_EXISTS
-								 : ERR_INVALID,
-					"cannot listen at", endpoint);
+		return link_socket_fail(
+			err, errno == EADDRINUSE ? ERR_EXISTS : ERR_INVALID,
+			"cannot listen at", endpoint);
 	if (zmq_getsockopt(link->socket, ZMQ_LAST_ENDPOINT, link->endpoint,
 			   &size) < 0)
-		return link_socket_fail(err, ERR_INVALID, "cannot name", endpoint);
+		return link_socket_fail(err, ERR_INVALID, "cannot name",
+					endpoint);
 	return 0;
 }
 
@@ -211,7 +212,8 @@ static int open_socket(struct link *link, const struct link_config *config,
 		return err_set(err, ERR_INVALID, 0, "endpoint is too long");
 	link->context = zmq_ctx_new();
 	if (!link->context)
-		return link_socket_fail(err, ERR_NOMEM, "cannot start", "ZeroMQ");
+		return link_socket_fail(err, ERR_NOMEM, "cannot start",
+					"ZeroMQ");
 	r = link_socket_new(link->context, config->listen, config->queue,
 			    &link->socket, err);
 	if (r == 0 && config->listen)
@@ -305,7 +307,8 @@ int link_send(struct link *link, const struct link_peer *peer, const void *data,
 		return 0;
 	if (errno == EHOSTUNREACH)
 		return err_set(err, ERR_ABSENT, 0, "peer has gone");
-	return link_socket_fail(err, ERR_BUSY, "cannot send to", link->endpoint);
+	return link_socket_fail(err, ERR_BUSY, "cannot send to",
+				link->endpoint);
 }
 
 uint64_t link_dropped(const struct link *link)

@@ -48,7 +48,8 @@ static void look(struct link_call *call)
 }
 
 /* Until something happened on either socket. */
-static int wait_any(struct link_call *call, int64_t deadline_ms, struct err *err)
+static int wait_any(struct link_call *call, int64_t deadline_ms,
+		    struct err *err)
 {
 	zmq_pollitem_t items[] = {
 		{ .socket = call->monitor, .events = ZMQ_POLLIN },
@@ -77,8 +78,8 @@ static int dial(struct link_call *call, const char *endpoint,
 	if (r < 0)
 		return r;
 	if (zmq_connect(call->socket, endpoint) < 0)
-		return link_socket_fail(err, ERR_INVALID, "not an address:",
-					endpoint);
+		return link_socket_fail(err, ERR_INVALID,
+					"not an address:", endpoint);
 	while (!call->up && !call->failed) {
 		r = wait_any(call, deadline_ms, err);
 		if (r < 0)
@@ -86,9 +87,11 @@ static int dial(struct link_call *call, const char *endpoint,
 	}
 	if (call->up)
 		return 0;
-	return r == -ERR_INVALID ? r :
-	       err_set(err, ERR_ABSENT, 0, "cannot reach the collector at '%s' (is snaptree-collectord running?)",
-		       endpoint);
+	return r == -ERR_INVALID
+		       ? r
+		       : err_set(err, ERR_ABSENT, 0,
+				 "cannot reach the collector at '%s' (is snaptree-collectord running?)",
+				 endpoint);
 }
 
 int link_call_open(struct link_call **ret, const char *endpoint,
@@ -125,9 +128,10 @@ int link_call_send(struct link_call *call, const void *data, size_t size,
 	if (call->failed)
 		return gone(err);
 	if (zmq_send(call->socket, data, size, ZMQ_DONTWAIT) < 0)
-		return errno == EAGAIN ? gone(err) :
-		       link_socket_fail(err, ERR_INVALID, "cannot send to",
-					"ZeroMQ");
+		return errno == EAGAIN
+			       ? gone(err)
+			       : link_socket_fail(err, ERR_INVALID,
+						  "cannot send to", "ZeroMQ");
 	return 0;
 }
 

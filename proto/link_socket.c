@@ -74,7 +74,8 @@ static int set_limits(void *socket, size_t queue)
 		{ ZMQ_RCVHWM, hwm ? hwm : 1 },
 	};
 
-	if (zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &longest, sizeof(longest)) < 0)
+	if (zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &longest, sizeof(longest)) <
+	    0)
 		return -1;
 	return set_all(socket, limits, N(limits));
 }
@@ -120,7 +121,8 @@ int link_socket_monitor(void *context, void *socket, void **ret,
 	if (!monitor || zmq_socket_monitor(socket, name, events) < 0 ||
 	    zmq_setsockopt(monitor, ZMQ_LINGER, &linger, sizeof(linger)) < 0 ||
 	    zmq_connect(monitor, name) < 0) {
-		int r = link_socket_fail(err, ERR_NOMEM, "cannot monitor", name);
+		int r = link_socket_fail(err, ERR_NOMEM, "cannot monitor",
+					 name);
 
 		if (monitor)
 			zmq_close(monitor);

@@ -53,16 +53,15 @@ static void *grow(void *rows, size_t n, size_t row_size)
 	return reallocarray(rows, room, row_size);
 }
 
-#define ADD(reply, list)                                                   \
-	__extension__({                                                    \
-		struct reply *r_ = (reply);                                \
+#define ADD(reply, list)                                                       \
+	__extension__({                                                        \
+		struct reply *r_ = (reply);                                    \
 		void *rows_ = grow(r_->list, r_->n_##list, sizeof(*r_->list)); \
-		if (rows_) {                                               \
-			r_->list = rows_;                                  \
-			memset(&r_->list[r_->n_##list], 0,                 \
-			       sizeof(*r_->list));                         \
-		}                                                          \
-		rows_ ? &r_->list[r_->n_##list++] : NULL;                  \
+		if (rows_) {                                                   \
+			r_->list = rows_;                                      \
+			memset(&r_->list[r_->n_##list], 0, sizeof(*r_->list)); \
+		}                                                              \
+		rows_ ? &r_->list[r_->n_##list++] : NULL;                      \
 	})
 
 struct snapshot *reply_add_snapshot(struct reply *reply)

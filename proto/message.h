@@ -26,7 +26,7 @@
 #include "model/snapshot.h"
 #include "model/word.h"
 
-#define MESSAGE_SELECTOR 384 /* VM, VM@label or a UUID prefix */
+#define MESSAGE_SELECTOR 384   /* VM, VM@label or a UUID prefix */
 #define MESSAGE_MAX (16 << 20) /* bytes; longer ones are refused unread */
 
 enum message_kind {
@@ -45,7 +45,7 @@ struct hello {
 	struct id host;
 	char host_name[DOMAIN_NAME];
 	char version[32];
-	uint64_t epoch;    /* random, of the journal file: new when that is lost */
+	uint64_t epoch; /* random, of the journal file: new when that is lost */
 	uint64_t last_seq; /* the newest event the agent has */
 };
 
@@ -106,7 +106,7 @@ struct request {
 	char disks[256];       /* targets, separated by one space; "": all */
 	enum freeze freeze;    /* 0: as configured */
 	int64_t max_frozen_ms; /* 0: as configured */
-	struct id op;          /* makes a repeat harmless; nil: the agent's choice */
+	struct id op; /* makes a repeat harmless; nil: the agent's choice */
 
 	/* LIST, EVENTS: empty, 0 or nil means any */
 	char host[DOMAIN_NAME];
@@ -115,8 +115,8 @@ struct request {
 	enum consistency consistency;
 	enum origin origin;
 	int64_t since_ms, until_ms;
-	uint64_t after;  /* EVENTS: position in the answerer's log */
-	uint32_t limit;  /* newest so many; 0: all */
+	uint64_t after; /* EVENTS: position in the answerer's log */
+	uint32_t limit; /* newest so many; 0: all */
 };
 
 /* A VM as the answerer knows it. */
@@ -139,7 +139,7 @@ struct host_row {
 	bool connected;
 	int64_t seen_ms;
 	uint64_t epoch;
-	uint64_t seq;  /* committed here */
+	uint64_t seq;      /* committed here */
 	uint64_t last_seq; /* the newest the agent told of */
 	uint32_t n_vms;
 	uint32_t n_snapshots;
@@ -154,10 +154,10 @@ struct fact {
 struct reply {
 	uint64_t id;
 	bool last;
-	struct err err;  /* code ERR_OK: success */
-	char text[512];  /* progress or a note for people; "" none */
-	struct id op;    /* CREATE: as admitted */
-	uint64_t after;  /* EVENTS: position to go on from */
+	struct err err; /* code ERR_OK: success */
+	char text[512]; /* progress or a note for people; "" none */
+	struct id op;   /* CREATE: as admitted */
+	uint64_t after; /* EVENTS: position to go on from */
 	struct snapshot *snapshots;
 	size_t n_snapshots;
 	struct vm_row *vms;

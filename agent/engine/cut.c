@@ -62,8 +62,9 @@ static int freeze(struct cut *cut, int *ret_n, struct err *err)
 	r = guest_freeze(session->dom, deadline, ret_n, err);
 	session->snap.freeze_ms = since_ms(start);
 	if (r == 0 && *ret_n == 0)
-		return err_set(err, ERR_GUEST, 0,
-			       "the guest has no file system that can be frozen");
+		return err_set(
+			err, ERR_GUEST, 0,
+			"the guest has no file system that can be frozen");
 	return r;
 }
 
@@ -104,9 +105,10 @@ static int end_window(struct cut *cut, int n_frozen, int64_t start_us,
 		return 0;
 
 	if (r == 0)
-		snprintf(why.text, sizeof(why.text),
-			 "the guest was thawed before the cut had ended (%d of %d file systems were still frozen)",
-			 n, n_frozen);
+		snprintf(
+			why.text, sizeof(why.text),
+			"the guest was thawed before the cut had ended (%d of %d file systems were still frozen)",
+			n, n_frozen);
 	if (cut->freeze == FREEZE_REQUIRE)
 		return err_set(err, r == 0 ? ERR_GUEST : why.code, 0, "%s",
 			       why.text);

@@ -16,9 +16,9 @@ struct cut {
 	struct session *session; /* prepared; snap.consistency FROZEN: freeze */
 	struct guard *guard;
 	enum freeze freeze;
-	int64_t max_frozen_ms;  /* from the asking for the freeze */
-	int64_t max_cut_ms;     /* without a freeze */
-	bool owes_thaw;         /* out: asked to freeze, not seen thawed */
+	int64_t max_frozen_ms; /* from the asking for the freeze */
+	int64_t max_cut_ms;    /* without a freeze */
+	bool owes_thaw;        /* out: asked to freeze, not seen thawed */
 };
 
 /*

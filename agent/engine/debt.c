@@ -47,9 +47,9 @@ int debt_add(struct engine *engine, const struct op *op)
 	debt->timer.expired = on_timer;
 	debt->next = engine->debts;
 	engine->debts = debt;
-	engine_report(engine, EVENT_THAW_OWED, &debt->domain,
-		      debt->domain_name,
-		      "the guest was asked to freeze and may be frozen: asking it to thaw until it answers");
+	engine_report(
+		engine, EVENT_THAW_OWED, &debt->domain, debt->domain_name,
+		"the guest was asked to freeze and may be frozen: asking it to thaw until it answers");
 	again(debt);
 	return 0;
 }
@@ -97,11 +97,12 @@ static void on_thaw(struct task *task)
 	if (task->r < 0 || pay(debt, &err) < 0) {
 		again(debt);
 	} else {
-		engine_report(engine, EVENT_GUEST_THAWED, &debt->domain,
-			      debt->domain_name,
-			      task->n_thawed > 0 ?
-				      "the guest had frozen late and was thawed" :
-				      "the guest is thawed, or does not run");
+		engine_report(
+			engine, EVENT_GUEST_THAWED, &debt->domain,
+			debt->domain_name,
+			task->n_thawed > 0
+				? "the guest had frozen late and was thawed"
+				: "the guest is thawed, or does not run");
 		unlink_debt(debt);
 		free(debt);
 	}

@@ -146,9 +146,10 @@ static int check_disk_list(const char *disks, struct err *err)
 	for (const char *p = disks; *p; p++)
 		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789", *p) &&
 		    (*p != ' ' || p == disks || p[1] == ' ' || !p[1]))
-			return err_set(err, ERR_INVALID, 0,
-				       "disk list '%s' is not made of targets like 'vda'",
-				       str_show(shown, sizeof(shown), disks));
+			return err_set(
+				err, ERR_INVALID, 0,
+				"disk list '%s' is not made of targets like 'vda'",
+				str_show(shown, sizeof(shown), disks));
 	return 0;
 }
 
@@ -165,8 +166,8 @@ static int check(const struct engine *engine,
 		r = snapshot_check_description(request->description, err);
 	if (r == 0)
 		r = check_disk_list(request->disks, err);
-	if (r == 0 && (request->max_frozen_ms < 0 ||
-		       request->max_frozen_ms > 60000))
+	if (r == 0 &&
+	    (request->max_frozen_ms < 0 || request->max_frozen_ms > 60000))
 		return err_set(err, ERR_INVALID, 0,
 			       "a guest may be frozen for at most 60 s");
 	if (r == 0 && engine->is_draining)
@@ -182,13 +183,13 @@ static void fill_op(struct op *op, const struct engine *engine,
 
 	snapshot_init(snap);
 	op->created_ms = clock_wall_ms();
-	op->id = id_is_null(&request->op) ? id_new_v7(op->created_ms) :
-					    request->op;
+	op->id = id_is_null(&request->op) ? id_new_v7(op->created_ms)
+					  : request->op;
 	op->kind = OP_CREATE;
 	op->state = OP_ADMITTED;
 	op->freeze = request->freeze ? request->freeze : config->freeze;
-	op->max_frozen_ms = request->max_frozen_ms ? request->max_frozen_ms :
-						     config->max_frozen_ms;
+	op->max_frozen_ms = request->max_frozen_ms ? request->max_frozen_ms
+						   : config->max_frozen_ms;
 	snap->id = id_new_v7(op->created_ms);
 	snap->domain = request->domain;
 	snap->host = *journal_host(engine->journal);
@@ -307,8 +308,7 @@ int engine_create(struct engine *engine, const struct create_request *request,
 void engine_forget(struct engine *engine, struct engine_wait *wait)
 {
 	for (struct run *run = engine->runs; run; run = run->next)
-		for (struct engine_wait **p = &run->waits; *p;
-		     p = &(*p)->next)
+		for (struct engine_wait **p = &run->waits; *p; p = &(*p)->next)
 			if (*p == wait) {
 				*p = wait->next;
 				return;
@@ -356,10 +356,9 @@ int engine_recover(struct engine *engine, struct err *err)
 	}
 	free(ops);
 	if (r == 0)
-		r = journal_prune_ops(engine->journal,
-				      clock_wall_ms() -
-					      engine->config.keep_ops_ms,
-				      err);
+		r = journal_prune_ops(
+			engine->journal,
+			clock_wall_ms() - engine->config.keep_ops_ms, err);
 	if (r == 0)
 		engine_pump(engine);
 	return r;
@@ -404,8 +403,8 @@ int engine_new(struct engine **ret, struct loop *loop, struct worker_pool *pool,
 	r = guard_new(&engine->guard, loop, config->uri, &guard_ops, engine,
 		      err);
 	if (r == 0)
-		r = virt_new(&engine->virt, loop, pool, config->uri,
-			     &track_ops, engine, err);
+		r = virt_new(&engine->virt, loop, pool, config->uri, &track_ops,
+			     engine, err);
 	if (r < 0) {
 		engine_free(engine);
 		return r;
@@ -492,11 +491,11 @@ void engine_report(struct engine *engine, enum event_kind kind,
 	va_start(ap, fmt);
 	vsnprintf(event.text, sizeof(event.text), fmt, ap);
 	va_end(ap);
-	log_line(kind == EVENT_AGENT_STARTED ? LOG_LEVEL_INFO :
-					       LOG_LEVEL_WARNING,
+	log_line(kind == EVENT_AGENT_STARTED ? LOG_LEVEL_INFO
+					     : LOG_LEVEL_WARNING,
 		 &(struct log_about){ .domain = domain }, "%s%s%s%s: %s",
-		 event_kind_word(kind), domain_name[0] ? " '" : "",
-		 domain_name, domain_name[0] ? "'" : "", event.text);
+		 event_kind_word(kind), domain_name[0] ? " '" : "", domain_name,
+		 domain_name[0] ? "'" : "", event.text);
 	if (engine_commit_event(engine, &event, &err) < 0)
 		log_error("cannot journal that: %s", err.text);
 }

@@ -28,15 +28,15 @@ struct worker_pool;
 struct engine_config {
 	const char *uri; /* libvirt's */
 	struct storage_config storage;
-	int64_t max_running;   /* operations at once, gates apart */
-	enum freeze freeze;    /* presets of a request */
+	int64_t max_running; /* operations at once, gates apart */
+	enum freeze freeze;  /* presets of a request */
 	int64_t max_frozen_ms;
-	int64_t ping_ms;       /* is the guest agent there, before a freeze */
-	int64_t sync_ms;       /* longest wait for the guest's sync; 0: none */
-	int64_t step_ms;       /* deadline of plan, prepare, verify, undo */
-	int64_t gate_ms;       /* longest time a start is held */
-	bool gate_blocks;      /* a failed before-start snapshot refuses it */
-	int64_t keep_ops_ms;   /* how long final operations are remembered */
+	int64_t ping_ms;     /* is the guest agent there, before a freeze */
+	int64_t sync_ms;     /* longest wait for the guest's sync; 0: none */
+	int64_t step_ms;     /* deadline of plan, prepare, verify, undo */
+	int64_t gate_ms;     /* longest time a start is held */
+	bool gate_blocks;    /* a failed before-start snapshot refuses it */
+	int64_t keep_ops_ms; /* how long final operations are remembered */
 };
 
 struct engine_ops {
@@ -58,7 +58,7 @@ void engine_drain(struct engine *engine, void (*idle)(void *arg), void *arg);
 /* --- create ------------------------------------------------------------ */
 
 struct create_request {
-	struct id op;     /* nil: a new one */
+	struct id op; /* nil: a new one */
 	struct id domain;
 	const char *domain_name;
 	enum origin origin;
@@ -81,8 +81,7 @@ struct engine_wait {
 /* Validates, journals and queues it.  An id that is known already joins that
  * operation.  `wait` may be NULL. */
 int engine_create(struct engine *engine, const struct create_request *request,
-		  struct engine_wait *wait, struct id *ret_op,
-		  struct err *err);
+		  struct engine_wait *wait, struct id *ret_op, struct err *err);
 void engine_forget(struct engine *engine, struct engine_wait *wait);
 
 /* --- thaw -------------------------------------------------------------- */

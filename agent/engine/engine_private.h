@@ -33,7 +33,7 @@ struct run {
 	 * asked; after a stop it counts if libvirt knows it no more. */
 	bool has_given, has_fallback;
 	struct domain given;
-	bool active;  /* begun, and not waiting in the queue */
+	bool active;             /* begun, and not waiting in the queue */
 	struct task *task;       /* what works on it now; NULL: nothing */
 	struct session *session; /* between the jobs */
 	enum op_state want;      /* a move the journal did not take yet */
@@ -94,7 +94,7 @@ int engine_commit_event(struct engine *engine, struct event *event,
 			struct err *err);
 
 /* run.c */
-void run_begin(struct run *run);   /* whatever its state wants */
+void run_begin(struct run *run); /* whatever its state wants */
 void run_replan(struct run *run, const struct domain *given);
 /* A job of this run is done; takes the session. */
 void run_done(struct run *run, struct task *task);
@@ -115,8 +115,8 @@ struct task {
 	struct engine *engine;
 	struct task *next;
 	enum task_kind kind;
-	struct id op;       /* whose; found again by this when it is done */
-	struct op copy;     /* as it was when the job was made; owned */
+	struct id op;   /* whose; found again by this when it is done */
+	struct op copy; /* as it was when the job was made; owned */
 	char disks[256];
 	bool has_given, has_fallback;
 	struct domain given;

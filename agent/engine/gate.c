@@ -76,8 +76,7 @@ bool gate_holds(struct engine *engine, const struct run *run)
 
 static void unlink_gate(struct engine_gate *gate)
 {
-	for (struct engine_gate **p = &gate->engine->gates; *p;
-	     p = &(*p)->next)
+	for (struct engine_gate **p = &gate->engine->gates; *p; p = &(*p)->next)
 		if (*p == gate) {
 			*p = gate->next;
 			return;
@@ -121,13 +120,14 @@ static void late(struct engine_gate *gate)
 	struct engine *engine = gate->engine;
 	struct run *run = engine_active(engine, &gate->domain);
 
-	engine_report(engine, EVENT_GATE_PASSED, &gate->domain,
-		      run ? run->op.snap.domain_name : "",
-		      "the start was held for %lld ms and then let go, work was not done",
-		      (long long)engine->config.gate_ms);
-	open_gate(gate, engine->config.gate_blocks ?
-				"the snapshot before the start took too long" :
-				NULL);
+	engine_report(
+		engine, EVENT_GATE_PASSED, &gate->domain,
+		run ? run->op.snap.domain_name : "",
+		"the start was held for %lld ms and then let go, work was not done",
+		(long long)engine->config.gate_ms);
+	open_gate(gate, engine->config.gate_blocks
+				? "the snapshot before the start took too long"
+				: NULL);
 }
 
 static void on_timer(struct loop_timer *timer)
@@ -159,8 +159,7 @@ static void on_timer(struct loop_timer *timer)
 /* The snapshot before the start has ended, well or not. */
 static void on_op(struct engine_wait *wait, const struct op *op)
 {
-	struct engine_gate *gate =
-		CONTAINER_OF(wait, struct engine_gate, wait);
+	struct engine_gate *gate = CONTAINER_OF(wait, struct engine_gate, wait);
 
 	gate->is_waiting = false;
 	if (op->err.code != ERR_OK && gate->engine->config.gate_blocks)

@@ -234,8 +234,8 @@ static int ask(struct guard *guard, const struct guard_msg *msg)
 	}
 }
 
-int guard_owe(struct guard *guard, const struct id *domain,
-	      const char *channel, int64_t deadline_ms, struct err *err)
+int guard_owe(struct guard *guard, const struct id *domain, const char *channel,
+	      int64_t deadline_ms, struct err *err)
 {
 	struct guard_msg msg;
 	int r;
@@ -265,7 +265,6 @@ void guard_paid(struct guard *guard, const struct id *domain)
 	msg.domain = *domain;
 	worker_lock_take(&guard->lock);
 	if (guard->fd >= 0)
-		send(guard->fd, &msg, sizeof(msg),
-		     MSG_NOSIGNAL | MSG_DONTWAIT);
+		send(guard->fd, &msg, sizeof(msg), MSG_NOSIGNAL | MSG_DONTWAIT);
 	worker_lock_drop(&guard->lock);
 }

@@ -43,8 +43,8 @@ void guard_free(struct guard *guard);
 
 /* Any thread.  0: the guard has it; `channel` may be "".  ERR_GUEST: there is no
  * guard that answers, so the guest must not be frozen. */
-int guard_owe(struct guard *guard, const struct id *domain,
-	      const char *channel, int64_t deadline_ms, struct err *err);
+int guard_owe(struct guard *guard, const struct id *domain, const char *channel,
+	      int64_t deadline_ms, struct err *err);
 /* Any thread; what the guard does not hear, its own look at the guest tells. */
 void guard_paid(struct guard *guard, const struct id *domain);
 

@@ -34,7 +34,7 @@
 #define CHANNEL_MS 1500 /* one attempt through the channel */
 #define PAUSE_MS 200    /* between attempts; doubles up to PAUSE_MAX_MS */
 #define PAUSE_MAX_MS 2000
-#define TICK_MS 20      /* how late a deadline or a child may be noticed */
+#define TICK_MS 20 /* how late a deadline or a child may be noticed */
 
 enum outcome { OUTCOME_THAWED = 0, OUTCOME_AGAIN = 1 };
 
@@ -171,8 +171,8 @@ static void thawed(struct ward *ward, const struct guard_msg *owed)
 	char id[ID_TEXT];
 
 	log_warning("guard: thawed domain %s: %s", id_format(&owed->domain, id),
-		    ward->news < 0 ? "the agent is gone" :
-				     "the agent was late");
+		    ward->news < 0 ? "the agent is gone"
+				   : "the agent was late");
 	news.word = GUARD_THAWED;
 	if (ward->news >= 0)
 		send(ward->news, &news, sizeof(news),
@@ -195,9 +195,8 @@ static bool reap(struct ward *ward, size_t i)
 	}
 	debt->attempts++;
 	debt->due_ms = clock_ms() + debt->pause_ms;
-	debt->pause_ms = debt->pause_ms * 2 > PAUSE_MAX_MS ?
-				 PAUSE_MAX_MS :
-				 debt->pause_ms * 2;
+	debt->pause_ms = debt->pause_ms * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS
+							   : debt->pause_ms * 2;
 	return false;
 }
 

@@ -55,16 +55,18 @@ static int refuse(const struct disk *disk, struct err *err)
 	const char *what = disk_type_word(disk->type);
 
 	if (!disk->is_disk)
-		return err_set(err, ERR_UNSUPPORTED, 0,
-			       "disk '%s' is a removable or passed-through device",
-			       disk->target);
+		return err_set(
+			err, ERR_UNSUPPORTED, 0,
+			"disk '%s' is a removable or passed-through device",
+			disk->target);
 	if (!disk->source[0])
 		return err_set(err, ERR_UNSUPPORTED, 0, "disk '%s' is empty",
 			       disk->target);
-	return err_set(err, ERR_UNSUPPORTED, 0,
-		       "disk '%s' is of type '%s'%s%s, for which there is no driver; leave it out with --disk",
-		       disk->target, what, disk->protocol[0] ? " " : "",
-		       disk->protocol);
+	return err_set(
+		err, ERR_UNSUPPORTED, 0,
+		"disk '%s' is of type '%s'%s%s, for which there is no driver; leave it out with --disk",
+		disk->target, what, disk->protocol[0] ? " " : "",
+		disk->protocol);
 }
 
 static int add_disk(struct session *session, const struct disk *disk,
@@ -97,9 +99,9 @@ static int choose_disks(struct session *session,
 
 	for (size_t i = 0; i < domain->n_disks && r == 0; i++) {
 		const struct disk *disk = &domain->disks[i];
-		bool take = request->disks[0] ?
-				    is_listed(request->disks, disk->target) :
-				    disk_is_wanted(disk);
+		bool take = request->disks[0]
+				    ? is_listed(request->disks, disk->target)
+				    : disk_is_wanted(disk);
 
 		if (take)
 			r = add_disk(session, disk, request, err);
@@ -122,9 +124,10 @@ static void link_parent(struct snapshot *snap, const struct domain *domain,
 		const struct disk *is = domain_disk(domain, was->target);
 
 		if (is && strcmp(is->source, was->active) != 0) {
-			snprintf(snap->note, sizeof(snap->note),
-				 "a new root: disk '%s' is not where the snapshot before left it",
-				 was->target);
+			snprintf(
+				snap->note, sizeof(snap->note),
+				"a new root: disk '%s' is not where the snapshot before left it",
+				was->target);
 			return;
 		}
 	}
@@ -155,9 +158,10 @@ static int choose_consistency(struct session *session,
 		return 0;
 	}
 	if (request->freeze == FREEZE_REQUIRE)
-		return err_set(err, ERR_GUEST, 0,
-			       "cannot freeze '%s': %s (freeze 'prefer' takes a crash-consistent snapshot)",
-			       session->domain.name, why);
+		return err_set(
+			err, ERR_GUEST, 0,
+			"cannot freeze '%s': %s (freeze 'prefer' takes a crash-consistent snapshot)",
+			session->domain.name, why);
 	if (!snap->note[0])
 		snprintf(snap->note, sizeof(snap->note), "not frozen: %s", why);
 	return 0;
@@ -196,9 +200,10 @@ int plan_check(const struct session *session, const struct domain *now,
 		const struct disk *is = domain_disk(now, disk->target);
 
 		if (!is || strcmp(is->source, disk->source) != 0)
-			return err_set(err, ERR_BUSY, 0,
-				       "disk '%s' of '%s' has changed meanwhile",
-				       disk->target, now->name);
+			return err_set(
+				err, ERR_BUSY, 0,
+				"disk '%s' of '%s' has changed meanwhile",
+				disk->target, now->name);
 	}
 	return 0;
 }

@@ -16,7 +16,7 @@ struct session;
 struct storage_config;
 
 struct plan_request {
-	const char *disks;           /* targets, single spaces; "": all wanted */
+	const char *disks; /* targets, single spaces; "": all wanted */
 	enum freeze freeze;
 	const struct snapshot *head; /* the domain's present head, or NULL */
 	const struct storage_config *storage;

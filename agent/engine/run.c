@@ -98,8 +98,8 @@ static void fill_event(struct run *run, struct event *event)
 		event->record = &op->snap; /* lent */
 		str_copy_cut(event->text, sizeof(event->text), op->snap.note);
 	} else {
-		event->kind = op->state == OP_STUCK ? EVENT_STUCK :
-						      EVENT_FAILED;
+		event->kind = op->state == OP_STUCK ? EVENT_STUCK
+						    : EVENT_FAILED;
 		event->code = op->err.code;
 		str_copy_cut(event->text, sizeof(event->text), op->err.text);
 	}
@@ -310,9 +310,9 @@ static void verified(struct run *run, struct task *task)
 	}
 	if (task->presence != LEG_PRESENT) {
 		err_set(&why, ERR_STORAGE, 0,
-			run->op.state == OP_CUTTING ?
-				"the agent died while it took the snapshot" :
-				"the storage does not have the snapshot");
+			run->op.state == OP_CUTTING
+				? "the agent died while it took the snapshot"
+				: "the storage does not have the snapshot");
 		undo(run, &why);
 		return;
 	}
@@ -342,8 +342,8 @@ static void undone(struct run *run, struct task *task)
 		return;
 	}
 	for (unsigned i = 1; i < run->attempts; i++)
-		pause = pause * 2 > UNDO_PAUSE_MAX_MS ? UNDO_PAUSE_MAX_MS :
-							pause * 2;
+		pause = pause * 2 > UNDO_PAUSE_MAX_MS ? UNDO_PAUSE_MAX_MS
+						      : pause * 2;
 	loop_timer_set(run->engine->loop, &run->retry, clock_ms() + pause);
 }
 
@@ -361,8 +361,7 @@ static void cut_done(struct run *run, struct task *task)
 static void prepared(struct run *run)
 {
 	take_snap(run);
-	run->op.owes_thaw =
-		run->op.snap.consistency == CONSISTENCY_FROZEN;
+	run->op.owes_thaw = run->op.snap.consistency == CONSISTENCY_FROZEN;
 	/* Roughly, for a restart that finds an off-line cut complete. */
 	run->op.snap.taken_ms = clock_wall_ms();
 	move(run, OP_CUTTING);

@@ -208,8 +208,8 @@ int session_inspect(struct session *session, enum leg_presence *ret,
 		present += p == LEG_PRESENT;
 		absent += p == LEG_ABSENT;
 	}
-	*ret = present == session->n_legs ? LEG_PRESENT :
-	       absent == session->n_legs  ? LEG_ABSENT :
-					    LEG_PARTIAL;
+	*ret = present == session->n_legs  ? LEG_PRESENT
+	       : absent == session->n_legs ? LEG_ABSENT
+					   : LEG_PARTIAL;
 	return 0;
 }

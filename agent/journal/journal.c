@@ -147,7 +147,8 @@ static int load_identity(struct journal *j, struct err *err)
 	if (r == 0 || id_is_null(&j->host))
 		return set_damaged(j, "it names no host", err);
 	if (j->committed.acked > j->committed.last)
-		return set_damaged(j, "more events acknowledged than made", err);
+		return set_damaged(j, "more events acknowledged than made",
+				   err);
 	return 0;
 }
 

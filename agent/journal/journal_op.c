@@ -18,7 +18,7 @@
 #include "agent/journal/journal_private.h"
 #include "base/str.h"
 
-#define COLUMNS                                                      \
+#define COLUMNS                                                          \
 	"id, kind, state, created_ms, owes_thaw, freeze, max_frozen_ms," \
 	" err_code, err_sys, err_text, body"
 
@@ -32,11 +32,11 @@ static bool is_open(const struct op *op)
 static int write_op(struct journal *j, const struct op *op, const void *body,
 		    size_t size, struct err *err)
 {
-	struct db_stmt *q = db_query(
-		j->db,
-		"INSERT OR REPLACE INTO op (" COLUMNS ", open, domain)"
-		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		err);
+	struct db_stmt *q =
+		db_query(j->db,
+			 "INSERT OR REPLACE INTO op (" COLUMNS ", open, domain)"
+			 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			 err);
 
 	db_bind_id(q, 1, &op->id);
 	db_bind_int(q, 2, (int64_t)op->kind);
@@ -66,8 +66,8 @@ int journal_put_op(struct journal *j, const struct op *op, struct err *err)
 		r = write_op(j, op, body, size, err);
 	free(body);
 	return r < 0 ? err_wrap(err, r, "cannot journal operation '%s'",
-				id_format(&op->id, id)) :
-		       0;
+				id_format(&op->id, id))
+		     : 0;
 }
 
 static int read_op(struct db_stmt *q, struct op *ret, struct err *err)
@@ -94,8 +94,8 @@ static int read_op(struct db_stmt *q, struct op *ret, struct err *err)
 int journal_get_op(struct journal *j, const struct id *id, struct op *ret,
 		   struct err *err)
 {
-	struct db_stmt *q = db_query(
-		j->db, "SELECT " COLUMNS " FROM op WHERE id=?", err);
+	struct db_stmt *q =
+		db_query(j->db, "SELECT " COLUMNS " FROM op WHERE id=?", err);
 	char text[ID_TEXT];
 	int r;
 
@@ -161,8 +161,8 @@ int journal_open_ops(struct journal *j, struct op **ret, size_t *ret_n,
 int journal_count_ops(struct journal *j, enum op_state state, int64_t *ret,
 		      struct err *err)
 {
-	struct db_stmt *q = db_query(
-		j->db, "SELECT count(*) FROM op WHERE state=?", err);
+	struct db_stmt *q =
+		db_query(j->db, "SELECT count(*) FROM op WHERE state=?", err);
 	int r;
 
 	db_bind_int(q, 1, (int64_t)state);

@@ -100,8 +100,7 @@ static int write_ack(struct journal *j, uint64_t seq, unsigned keep,
 	return r;
 }
 
-int journal_ack(struct journal *j, uint64_t seq, unsigned keep,
-		struct err *err)
+int journal_ack(struct journal *j, uint64_t seq, unsigned keep, struct err *err)
 {
 	const bool own = !db_in_transaction(j->db);
 	int r = 0;
@@ -129,8 +128,8 @@ int journal_each_event(struct journal *j, uint64_t after,
 		       void *arg, struct err *err)
 {
 	struct db_stmt *q = db_query(
-		j->db, "SELECT seq, body FROM outbox WHERE seq > ? ORDER BY seq",
-		err);
+		j->db,
+		"SELECT seq, body FROM outbox WHERE seq > ? ORDER BY seq", err);
 	const void *body;
 	size_t size;
 	int r;

@@ -65,5 +65,5 @@ static const char first[] =
 	") STRICT;";
 
 const char *const journal_migrations[] = { first };
-const unsigned journal_n_migrations =
-	sizeof(journal_migrations) / sizeof(journal_migrations[0]);
+const unsigned journal_n_migrations = sizeof(journal_migrations) /
+				      sizeof(journal_migrations[0]);

@@ -13,11 +13,11 @@
 static int is_known(struct journal *j, const struct id *uuid, const char *name,
 		    enum domain_state state, bool gone, struct err *err)
 {
-	struct db_stmt *q = db_query(
-		j->db,
-		"SELECT 1 FROM domain"
-		" WHERE uuid=? AND name=? AND state=? AND gone=?",
-		err);
+	struct db_stmt *q =
+		db_query(j->db,
+			 "SELECT 1 FROM domain"
+			 " WHERE uuid=? AND name=? AND state=? AND gone=?",
+			 err);
 	int r;
 
 	db_bind_id(q, 1, uuid);
@@ -67,12 +67,12 @@ int journal_put_domain(struct journal *j, const struct id *uuid,
 int journal_set_head(struct journal *j, const struct id *domain,
 		     const struct id *head, struct err *err)
 {
-	struct db_stmt *q = db_query(
-		j->db,
-		"INSERT INTO domain (uuid, name, state, gone, head)"
-		" VALUES (?, '', 0, 0, ?)"
-		" ON CONFLICT (uuid) DO UPDATE SET head=excluded.head",
-		err);
+	struct db_stmt *q =
+		db_query(j->db,
+			 "INSERT INTO domain (uuid, name, state, gone, head)"
+			 " VALUES (?, '', 0, 0, ?)"
+			 " ON CONFLICT (uuid) DO UPDATE SET head=excluded.head",
+			 err);
 	int r;
 
 	db_bind_id(q, 1, domain);
@@ -162,12 +162,12 @@ int journal_pack_snapshot(const struct snapshot *snap, void **ret,
 static int write_snapshot(struct journal *j, const struct snapshot *snap,
 			  const void *body, size_t size, struct err *err)
 {
-	struct db_stmt *q = db_query(
-		j->db,
-		"INSERT OR REPLACE INTO snapshot"
-		" (id, domain, parent, taken_ms, label, state, body)"
-		" VALUES (?, ?, ?, ?, ?, ?, ?)",
-		err);
+	struct db_stmt *q =
+		db_query(j->db,
+			 "INSERT OR REPLACE INTO snapshot"
+			 " (id, domain, parent, taken_ms, label, state, body)"
+			 " VALUES (?, ?, ?, ?, ?, ?, ?)",
+			 err);
 
 	db_bind_id(q, 1, &snap->id);
 	db_bind_id(q, 2, &snap->domain);
@@ -192,8 +192,8 @@ int journal_put_snapshot(struct journal *j, const struct snapshot *snap,
 		r = write_snapshot(j, snap, body, size, err);
 	free(body);
 	return r < 0 ? err_wrap(err, r, "cannot journal snapshot '%s'",
-				id_format(&snap->id, id)) :
-		       0;
+				id_format(&snap->id, id))
+		     : 0;
 }
 
 int journal_read_snapshot(struct db_stmt *q, int col, struct snapshot *ret,
@@ -258,8 +258,8 @@ int journal_each_snapshot(struct journal *j, const struct id *domain,
 int journal_get_snapshot(struct journal *j, const struct id *id,
 			 struct snapshot *ret, struct err *err)
 {
-	struct db_stmt *q = db_query(
-		j->db, "SELECT body FROM snapshot WHERE id=?", err);
+	struct db_stmt *q =
+		db_query(j->db, "SELECT body FROM snapshot WHERE id=?", err);
 	char text[ID_TEXT];
 	int r;
 

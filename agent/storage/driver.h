@@ -30,8 +30,8 @@
 
 struct virt_dom;
 
-#define QCOW2_MODES(X)           \
-	X(AUTO, 1, "auto")       \
+#define QCOW2_MODES(X)             \
+	X(AUTO, 1, "auto")         \
 	X(EXTERNAL, 2, "external") \
 	X(INTERNAL, 3, "internal")
 
@@ -48,9 +48,9 @@ struct storage_config {
 
 struct leg {
 	const struct storage_config *config;
-	const struct snapshot *snap;  /* id, for names */
-	const struct domain *domain;  /* as it is now; state says how to work */
-	struct virt_dom *dom;         /* NULL: libvirt cannot be asked (a gate) */
+	const struct snapshot *snap; /* id, for names */
+	const struct domain *domain; /* as it is now; state says how to work */
+	struct virt_dom *dom; /* NULL: libvirt cannot be asked (a gate) */
 	struct snapshot_disk **disks; /* of snap */
 	size_t n_disks;
 	void *state; /* what the driver keeps between prepare and release */

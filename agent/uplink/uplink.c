@@ -81,9 +81,10 @@ static void tell_state(struct uplink *u)
 		return;
 	}
 	if (open)
-		log_info("uplink: connected to '%s', which has %llu of %llu events",
-			 u->config.endpoint, (unsigned long long)u->acked,
-			 (unsigned long long)journal_last_seq(u->journal));
+		log_info(
+			"uplink: connected to '%s', which has %llu of %llu events",
+			u->config.endpoint, (unsigned long long)u->acked,
+			(unsigned long long)journal_last_seq(u->journal));
 	else
 		log_warning("uplink: no collector at '%s': %s",
 			    u->config.endpoint, u->why_not_open);
@@ -178,8 +179,8 @@ static void silence_expired(struct loop_timer *timer)
 {
 	struct uplink *u = CONTAINER_OF(timer, struct uplink, silence);
 
-	say_hello(u, u->state == OPEN ? "it does not acknowledge events" :
-					"it does not answer");
+	say_hello(u, u->state == OPEN ? "it does not acknowledge events"
+				      : "it does not answer");
 }
 
 static void ping_expired(struct loop_timer *timer)

@@ -24,14 +24,14 @@ struct loop;
 struct uplink;
 
 struct uplink_config {
-	const char *endpoint;  /* "tcp://collector:7711" */
+	const char *endpoint; /* "tcp://collector:7711" */
 	const char *host_name;
 	const char *version;
-	unsigned batch;        /* events of one message */
-	unsigned window;       /* events in flight */
+	unsigned batch;  /* events of one message */
+	unsigned window; /* events in flight */
 	int64_t ack_timeout_ms;
-	int64_t ping_ms;       /* sign of life when there is nothing to say */
-	unsigned keep;         /* acknowledged events kept for local reading */
+	int64_t ping_ms; /* sign of life when there is nothing to say */
+	unsigned keep;   /* acknowledged events kept for local reading */
 };
 
 int uplink_new(struct uplink **ret, struct loop *loop, struct journal *journal,

@@ -14,11 +14,12 @@
 static void go_backwards(struct uplink *u, uint64_t seq)
 {
 	uplink_enter(u, BACKWARDS, NULL);
-	log_error("uplink: the collector at '%s' has event %llu of this journal, "
-		  "whose last is %llu: the journal went back in time, nothing is "
-		  "sent; set it aside to begin a new one",
-		  u->config.endpoint, (unsigned long long)seq,
-		  (unsigned long long)journal_last_seq(u->journal));
+	log_error(
+		"uplink: the collector at '%s' has event %llu of this journal, "
+		"whose last is %llu: the journal went back in time, nothing is "
+		"sent; set it aside to begin a new one",
+		u->config.endpoint, (unsigned long long)seq,
+		(unsigned long long)journal_last_seq(u->journal));
 }
 
 /* May `seq` of `epoch` be taken? */

@@ -23,13 +23,13 @@ struct uplink {
 	struct link *link;
 	struct uplink_config config; /* its texts are our own copies */
 	enum uplink_state state;
-	uint64_t acked; /* as the collector said last */
-	uint64_t sent;  /* at least `acked` while OPEN */
+	uint64_t acked;            /* as the collector said last */
+	uint64_t sent;             /* at least `acked` while OPEN */
 	struct loop_timer send;    /* the next batch, or HELLO once more */
 	struct loop_timer silence; /* no WELCOME or no ACK in time */
 	struct loop_timer ping;
-	struct loop_timer tell;    /* a change of state to log */
-	bool told, told_open;      /* anything; what was logged last */
+	struct loop_timer tell; /* a change of state to log */
+	bool told, told_open;   /* anything; what was logged last */
 	const char *why_not_open;
 	int64_t tell_from_ms;
 	struct quiet about_journal, about_input;

@@ -29,7 +29,7 @@ enum virt_event_kind {
 	VIRT_EVENT_DEFINED, /* made or changed */
 	VIRT_EVENT_UNDEFINED,
 	VIRT_EVENT_REBOOT,
-	VIRT_EVENT_AGENT,   /* the guest agent connected */
+	VIRT_EVENT_AGENT, /* the guest agent connected */
 };
 
 struct virt_event {
@@ -51,7 +51,7 @@ struct virt_ops {
 int virt_new(struct virt **ret, struct loop *loop, struct worker_pool *pool,
 	     const char *uri, const struct virt_ops *ops, void *owner,
 	     struct err *err);
-void virt_free(struct virt *virt); /* after the workers have stopped */
+void virt_free(struct virt *virt);        /* after the workers have stopped */
 bool virt_is_up(const struct virt *virt); /* loop thread */
 
 #endif

@@ -211,9 +211,9 @@ static int connect_to(const char *path, int fd, struct err *err)
 	if (r == 0 &&
 	    connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
 		r = err_set(err,
-			    errno == ENOENT || errno == ECONNREFUSED ?
-				    ERR_ABSENT :
-				    ERR_GUEST,
+			    errno == ENOENT || errno == ECONNREFUSED
+				    ? ERR_ABSENT
+				    : ERR_GUEST,
 			    errno, "cannot connect");
 	if (dir >= 0)
 		close(dir);

@@ -33,7 +33,7 @@
 #include "proto/message.h"
 
 #define AGENTS 4
-#define WINDOW 2000 /* events in flight */
+#define WINDOW 2000    /* events in flight */
 #define LIMIT_MS 20000 /* for one round */
 
 struct agent {
@@ -54,7 +54,8 @@ static pid_t daemon_pid;
 static uint64_t acks;
 static uint64_t kill_at; /* so many ACKs; 0: not by them */
 
-static void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+static void fail(const char *fmt, ...)
+	__attribute__((format(printf, 1, 2), noreturn));
 
 static void fail(const char *fmt, ...)
 {
@@ -202,8 +203,8 @@ static void lost(void *owner)
 static void check_mark(const struct agent *a, const char *what, uint64_t seq)
 {
 	if (seq < a->acked)
-		fail("agent %u: %s names %llu, but %llu were acknowledged", a->n,
-		     what, (unsigned long long)seq,
+		fail("agent %u: %s names %llu, but %llu were acknowledged",
+		     a->n, what, (unsigned long long)seq,
 		     (unsigned long long)a->acked);
 }
 
@@ -340,7 +341,8 @@ static void run_until_acks(uint64_t n)
 		run_for(5);
 		if (waitpid(daemon_pid, &status, WNOHANG) == daemon_pid) {
 			daemon_pid = 0;
-			fail("the collector ended by itself, status %d", status);
+			fail("the collector ended by itself, status %d",
+			     status);
 		}
 	}
 	loop_timer_del(&hurry);
@@ -414,8 +416,8 @@ static int tear_down(void)
 int main(int argc, char **argv)
 {
 	int rounds = argc > 1 ? atoi(argv[1]) : 20;
-	unsigned seed = argc > 2 ? (unsigned)atoi(argv[2]) :
-				   (unsigned)clock_us();
+	unsigned seed = argc > 2 ? (unsigned)atoi(argv[2])
+				 : (unsigned)clock_us();
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	printf("%d rounds, seed %u\n", rounds, seed);

@@ -14,7 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (control_parse_moment(data, size, &m, NULL) < 0)
 		return 0;
 	if (strlen(m.domain) + strlen(m.operation) + strlen(m.sub) +
-	    strlen(m.extra) + strlen(m.xml) >= size || m.deadline_ms < 0)
+			    strlen(m.extra) + strlen(m.xml) >=
+		    size ||
+	    m.deadline_ms < 0)
 		abort();
 	return 0;
 }

@@ -18,8 +18,14 @@
 
 #define SILENCE_MS 5000
 
-enum manner { ANSWER, SILENT, DIE_AT_ONCE, DIE_IN_REPLY, NONSENSE,
-	      SLOW_THEN_LAST };
+enum manner {
+	ANSWER,
+	SILENT,
+	DIE_AT_ONCE,
+	DIE_IN_REPLY,
+	NONSENSE,
+	SLOW_THEN_LAST
+};
 
 struct answers {
 	unsigned n;
@@ -73,8 +79,9 @@ static void say(struct control_peer *peer, const struct link_peer *link_peer,
 	free(data);
 }
 
-static void send_raw(struct control_peer *peer, const struct link_peer *link_peer,
-		     const void *data, size_t size)
+static void send_raw(struct control_peer *peer,
+		     const struct link_peer *link_peer, const void *data,
+		     size_t size)
 {
 	if (peer)
 		control_send(peer, CONTROL_MESSAGE, data, size, NULL);
@@ -144,7 +151,8 @@ static void link_received(void *owner, const struct link_peer *peer,
 	serve(NULL, peer, data, size);
 }
 
-static const struct control_ops control_ops = { control_received, control_closed };
+static const struct control_ops control_ops = { control_received,
+						control_closed };
 static const struct link_ops link_ops = { link_received, NULL, NULL };
 
 static const char *address(bool link)
@@ -247,7 +255,8 @@ static void test_two_calls(void **state)
 		assert_ok(client_open(&client, address(link), &err), err);
 		for (request.id = 10; request.id < 30; request.id += 10)
 			assert_ok(client_call(client, &request, SILENCE_MS, got,
-					      &answers, &err), err);
+					      &answers, &err),
+				  err);
 		assert_int_equal(answers.n, 4);
 		client_close(client);
 		stop(pid);
@@ -261,8 +270,8 @@ static void test_silence(void **state)
 
 	(void)state;
 	for (int link = 0; link < 2; link++)
-		assert_fails(ask(SILENT, link, 100, &answers, &err), ERR_TIMEOUT,
-			     err);
+		assert_fails(ask(SILENT, link, 100, &answers, &err),
+			     ERR_TIMEOUT, err);
 	assert_contains(err.text, "collector at 'ipc://");
 }
 
@@ -286,7 +295,8 @@ static void test_death(void **state)
 	for (int link = 0; link < 2; link++) {
 		assert_fails(ask(DIE_AT_ONCE, link, SILENCE_MS, &answers, &err),
 			     ERR_ABSENT, err);
-		assert_fails(ask(DIE_IN_REPLY, link, SILENCE_MS, &answers, &err),
+		assert_fails(ask(DIE_IN_REPLY, link, SILENCE_MS, &answers,
+				 &err),
 			     ERR_ABSENT, err);
 		assert_int_equal(answers.n, 1);
 	}
@@ -341,7 +351,8 @@ static void test_broken_frames(void **state)
 				 cases[i].size);
 		shutdown(peer, SHUT_WR);
 		assert_fails(client_call(client, &request, SILENCE_MS, got,
-					 &answers, &err), cases[i].code, err);
+					 &answers, &err),
+			     cases[i].code, err);
 		client_close(client);
 		close(peer);
 		close(fd);
@@ -357,20 +368,25 @@ static void test_nobody_there(void **state)
 	char longest[300];
 
 	(void)state;
-	assert_fails(client_open(&client, address(false), &err), ERR_ABSENT, err);
+	assert_fails(client_open(&client, address(false), &err), ERR_ABSENT,
+		     err);
 	assert_contains(err.text, "cannot reach the agent at '");
-	assert_contains(err.text, "No such file or directory (is snaptree-agentd running?)");
+	assert_contains(
+		err.text,
+		"No such file or directory (is snaptree-agentd running?)");
 	assert_int_equal(err.sys, ENOENT);
 
 	close(listening());
-	assert_fails(client_open(&client, address(false), &err), ERR_ABSENT, err);
+	assert_fails(client_open(&client, address(false), &err), ERR_ABSENT,
+		     err);
 	assert_contains(err.text, "Connection refused");
 	unlink(test_path("sock"));
 
-	assert_fails(client_open(&client, address(true), &err), ERR_ABSENT, err);
-	assert_contains(err.text, "is snaptree-collectord running?");
-	assert_fails(client_open(&client, "tcp://127.0.0.1:1", &err), ERR_ABSENT,
+	assert_fails(client_open(&client, address(true), &err), ERR_ABSENT,
 		     err);
+	assert_contains(err.text, "is snaptree-collectord running?");
+	assert_fails(client_open(&client, "tcp://127.0.0.1:1", &err),
+		     ERR_ABSENT, err);
 	assert_fails(client_open(&client, "nonsense", &err), ERR_INVALID, err);
 	memset(longest, '/', sizeof(longest));
 	longest[299] = '\0';

@@ -335,8 +335,9 @@ static void test_snapshot_alone(void **state)
 }
 
 /* Like the length of a field by hand, for the messages below. */
-#define BYTES(...) (const uint8_t[]){ __VA_ARGS__ }, \
-	sizeof((const uint8_t[]){ __VA_ARGS__ })
+#define BYTES(...)                        \
+	(const uint8_t[]){ __VA_ARGS__ }, \
+		sizeof((const uint8_t[]){ __VA_ARGS__ })
 
 static void refused(const void *data, size_t size, const char *why)
 {
@@ -361,10 +362,12 @@ static void test_refused(void **state)
 	refused(BYTES(0x0a, 34, 0x1a, 32, 'a', 'a', 'a', 'a', 'a', 'a', 'a',
 		      'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a',
 		      'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a', 'a',
-		      'a', 'a', 'a'), "too long");
+		      'a', 'a', 'a'),
+		"too long");
 	/* Request.max_frozen_ms of -1 */
 	refused(BYTES(0x32, 11, 0x50, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-		      0xff, 0xff, 1), "out of range");
+		      0xff, 0xff, 1),
+		"out of range");
 	/* Reply.snapshots[0].sync_ms of -2 */
 	refused(BYTES(0x3a, 4, 0x3a, 2, 0x78, 3), "'sync_ms'");
 	/* Reply.err.text with an escape */
@@ -376,8 +379,8 @@ static void test_unknown_is_skipped(void **state)
 {
 	static const uint8_t other_body[] = { 0xa2, 0x06, 3, 1, 2, 3 };
 	/* Welcome.seq = 5, and fields 50 and 51 */
-	static const uint8_t more[] = { 0x12, 9, 0x10, 5, 0x90, 0x03, 1,
-					0x9a, 0x03, 1, 'x' };
+	static const uint8_t more[] = { 0x12, 9,    0x10, 5, 0x90, 0x03,
+					1,    0x9a, 0x03, 1, 'x' };
 	/* Request.kind of 99 */
 	static const uint8_t kind[] = { 0x32, 2, 0x10, 99 };
 	/* Reply.err.code of 99: not success */
@@ -386,7 +389,8 @@ static void test_unknown_is_skipped(void **state)
 	struct err err = { 0 };
 
 	(void)state;
-	assert_ok(codec_unpack(other_body, sizeof(other_body), &out, &err), err);
+	assert_ok(codec_unpack(other_body, sizeof(other_body), &out, &err),
+		  err);
 	assert_int_equal(out.kind, MESSAGE_NONE);
 	assert_ok(codec_unpack(more, sizeof(more), &out, &err), err);
 	assert_int_equal(out.kind, MESSAGE_WELCOME);
@@ -510,7 +514,8 @@ static void test_many_small_rows(void **state)
 		strcpy(disk->target, "vda");
 		strcpy(disk->driver, "rbd");
 		strcpy(disk->source, "vms/web-1");
-		strcpy(disk->object, "vms/web-1@s-0190b5a0-0000-7000-8000-0123456789ab");
+		strcpy(disk->object,
+		       "vms/web-1@s-0190b5a0-0000-7000-8000-0123456789ab");
 	}
 	assert_ok(codec_pack(&in, &data, &size, &err), err);
 	assert_ok(codec_unpack(data, size, &out, &err), err);
@@ -572,7 +577,8 @@ static void test_flipped(void **state)
 
 			memcpy(bad, data, size);
 			while (flips--) {
-				uint32_t bit = random_next(&seed) % (uint32_t)(size * 8);
+				uint32_t bit = random_next(&seed) %
+					       (uint32_t)(size * 8);
 
 				bad[bit / 8] ^= (uint8_t)(1U << (bit % 8));
 			}

@@ -16,7 +16,9 @@
 #include "tests/lib/test.h"
 
 #define WAIT_MS 5000
-#define MOMENT "1\0web-1\0prepare\0begin\0-\0<domain/>\0" "12345\0"
+#define MOMENT                                     \
+	"1\0web-1\0prepare\0begin\0-\0<domain/>\0" \
+	"12345\0"
 
 struct waiter {
 	struct loop_timer timer;
@@ -32,12 +34,12 @@ static struct {
 	unsigned received, closed;
 	size_t size;
 	enum control_kind kind;
-	bool was_gone;      /* control_is_gone() in the last `received` */
-	bool close_it;      /* control_close() in `received` */
-	bool reply;         /* CONTROL_PASS in `received` */
-	struct control_peer *peer; /* the last */
+	bool was_gone; /* control_is_gone() in the last `received` */
+	bool close_it; /* control_close() in `received` */
+	bool reply;    /* CONTROL_PASS in `received` */
+	struct control_peer *peer;   /* the last */
 	struct control_peer *victim; /* closed in `received` */
-	char order[64];     /* r and c, as they came */
+	char order[64];              /* r and c, as they came */
 	char data[128];
 } seen;
 
@@ -45,7 +47,8 @@ static void look(struct loop_timer *timer)
 {
 	struct waiter *w = CONTAINER_OF(timer, struct waiter, timer);
 
-	if ((w->counter && *w->counter >= w->want) || clock_ms() >= w->deadline_ms)
+	if ((w->counter && *w->counter >= w->want) ||
+	    clock_ms() >= w->deadline_ms)
 		loop_stop(loop);
 	else
 		loop_timer_set(loop, timer, clock_ms() + 1);
@@ -53,8 +56,10 @@ static void look(struct loop_timer *timer)
 
 static bool run_until(const unsigned *counter, unsigned want, int64_t ms)
 {
-	struct waiter w = { .timer.expired = look, .counter = counter,
-			    .want = want, .deadline_ms = clock_ms() + ms };
+	struct waiter w = { .timer.expired = look,
+			    .counter = counter,
+			    .want = want,
+			    .deadline_ms = clock_ms() + ms };
 
 	loop_timer_set(loop, &w.timer, clock_ms());
 	assert_int_equal(loop_run(loop, NULL), 0);
@@ -79,7 +84,8 @@ static void received(void *owner, struct control_peer *peer,
 	seen.peer = peer;
 	seen.kind = kind;
 	seen.size = size;
-	memcpy(seen.data, data, size < sizeof(seen.data) ? size : sizeof(seen.data));
+	memcpy(seen.data, data,
+	       size < sizeof(seen.data) ? size : sizeof(seen.data));
 	seen.was_gone = control_is_gone(peer);
 	if (seen.victim)
 		control_close(seen.victim);
@@ -127,7 +133,8 @@ static int dial(void)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	strcpy(addr.sun_path, test_path("sock"));
-	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)),
+			 0);
 	return fd;
 }
 
@@ -252,13 +259,15 @@ static void test_gate(void **state)
 	put_frame(fd, CONTROL_HOOK, MOMENT, sizeof(MOMENT) - 1);
 	assert_true(run_until(&seen.received, 1, WAIT_MS));
 	assert_false(seen.was_gone);
-	assert_int_equal(control_send(seen.peer, CONTROL_HOLD, "500", 3, NULL), 0);
+	assert_int_equal(control_send(seen.peer, CONTROL_HOLD, "500", 3, NULL),
+			 0);
 	assert_int_equal(get(fd, buf, sizeof(buf), WAIT_MS), 8);
 	assert_memory_equal(buf, want, frame(want, CONTROL_HOLD, "500", 3));
 
 	run_until(NULL, 0, 20);
 	assert_false(control_is_gone(seen.peer));
-	assert_int_equal(control_send(seen.peer, CONTROL_PASS, NULL, 0, NULL), 0);
+	assert_int_equal(control_send(seen.peer, CONTROL_PASS, NULL, 0, NULL),
+			 0);
 	control_close(seen.peer);
 	assert_int_equal(seen.closed, 0); /* never from within */
 	assert_true(run_until(&seen.closed, 1, WAIT_MS));
@@ -336,7 +345,8 @@ static void test_longest(void **state)
 	assert_true(run_until(&seen.received, 1, WAIT_MS));
 	assert_int_equal(seen.size, CONTROL_MAX);
 	assert_int_equal(control_send(seen.peer, CONTROL_MESSAGE, data,
-				      CONTROL_MAX, NULL), 0);
+				      CONTROL_MAX, NULL),
+			 0);
 	control_close(seen.peer);
 	assert_true(run_until(&seen.closed, 1, WAIT_MS));
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -354,9 +364,11 @@ static void test_slow_reader(void **state)
 	put_frame(fd, CONTROL_MESSAGE, "x", 1);
 	assert_true(run_until(&seen.received, 1, WAIT_MS));
 	assert_fails(control_send(seen.peer, CONTROL_MESSAGE, data,
-				  CONTROL_MAX + 1, &err), ERR_INVALID, err);
+				  CONTROL_MAX + 1, &err),
+		     ERR_INVALID, err);
 	for (n = 0; n < 100 && r == 0; n++)
-		r = control_send(seen.peer, CONTROL_MESSAGE, data, 1 << 20, &err);
+		r = control_send(seen.peer, CONTROL_MESSAGE, data, 1 << 20,
+				 &err);
 	assert_fails(r, ERR_BUSY, err);
 	assert_in_range(n, 30, 40);
 	assert_fails(control_send(seen.peer, CONTROL_PASS, NULL, 0, &err),
@@ -466,14 +478,17 @@ static void test_socket_file(void **state)
 	assert_int_equal(stat(test_path("sock"), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_fails(control_new(&other, loop, test_path("sock"), -1, &ops,
-				 &seen, &err), ERR_EXISTS, err);
+				 &seen, &err),
+		     ERR_EXISTS, err);
 	assert_contains(err.text, "somebody listens");
 	test_write("plain", "x", 1);
 	assert_fails(control_new(&other, loop, test_path("plain"), -1, &ops,
-				 &seen, &err), ERR_EXISTS, err);
+				 &seen, &err),
+		     ERR_EXISTS, err);
 	assert_int_equal(stat(test_path("plain"), &st), 0);
 	assert_fails(control_new(&other, loop, "/nowhere/sock", -1, &ops, &seen,
-				 &err), ERR_INVALID, err);
+				 &err),
+		     ERR_INVALID, err);
 }
 
 static int listening(const char *path)
@@ -496,7 +511,8 @@ static void test_stale_socket(void **state)
 	(void)state;
 	close(listening(test_path("stale")));
 	assert_ok(control_new(&other, loop, test_path("stale"), -1, &ops, &seen,
-			      &err), err);
+			      &err),
+		  err);
 	assert_int_equal(stat(test_path("stale"), &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	control_free(other);
@@ -521,7 +537,8 @@ static void test_passed_socket(void **state)
 		put_frame(hook, CONTROL_HOOK, MOMENT, sizeof(MOMENT) - 1);
 		close(hook);
 	}
-	assert_ok(control_new(&control, loop, NULL, fd, &ops, &seen, &err), err);
+	assert_ok(control_new(&control, loop, NULL, fd, &ops, &seen, &err),
+		  err);
 	assert_true(run_until(&seen.closed, 2, WAIT_MS));
 	assert_int_equal(seen.received, 1);
 	control_free(control);
@@ -541,7 +558,8 @@ static void test_moment(void **state)
 	struct err err = { 0 };
 
 	(void)state;
-	assert_ok(control_parse_moment(MOMENT, sizeof(MOMENT) - 1, &m, &err), err);
+	assert_ok(control_parse_moment(MOMENT, sizeof(MOMENT) - 1, &m, &err),
+		  err);
 	assert_string_equal(m.domain, "web-1");
 	assert_string_equal(m.operation, "prepare");
 	assert_string_equal(m.sub, "begin");
@@ -550,7 +568,8 @@ static void test_moment(void **state)
 	assert_int_equal(m.deadline_ms, 12345);
 	/* A later hook may say more. */
 	assert_ok(control_parse_moment(MOMENT "more", sizeof(MOMENT "more"), &m,
-				       &err), err);
+				       &err),
+		  err);
 	for (size_t n = 0; n < sizeof(MOMENT) - 1; n++)
 		assert_fails(control_parse_moment(MOMENT, n, &m, &err),
 			     ERR_PROTO, err);
@@ -563,17 +582,25 @@ static void test_bad_moments(void **state)
 		size_t size;
 	} bad[] = {
 #define BAD(text) { text, sizeof(text) }
-		BAD("2\0web\0prepare\0begin\0-\0\0" "0"),
-		BAD("1\0\0prepare\0begin\0-\0\0" "0"),
-		BAD("1\0web\0\0begin\0-\0\0" "0"),
-		BAD("1\0we\nb\0prepare\0begin\0-\0\0" "0"),
-		BAD("1\0w\xff\0prepare\0begin\0-\0\0" "0"),
-		BAD("1\0web\0prepare\0begin\0\033\0\0" "0"),
+		BAD("2\0web\0prepare\0begin\0-\0\0"
+		    "0"),
+		BAD("1\0\0prepare\0begin\0-\0\0"
+		    "0"),
+		BAD("1\0web\0\0begin\0-\0\0"
+		    "0"),
+		BAD("1\0we\nb\0prepare\0begin\0-\0\0"
+		    "0"),
+		BAD("1\0w\xff\0prepare\0begin\0-\0\0"
+		    "0"),
+		BAD("1\0web\0prepare\0begin\0\033\0\0"
+		    "0"),
 		BAD("1\0web\0prepare\0begin\0-\0\0"),
 		BAD("1\0web\0prepare\0begin\0-\0\0-1"),
 		BAD("1\0web\0prepare\0begin\0-\0\0 1"),
-		BAD("1\0web\0prepare\0begin\0-\0\0" "1x"),
-		BAD("1\0web\0prepare\0begin\0-\0\0" "99999999999999999999"),
+		BAD("1\0web\0prepare\0begin\0-\0\0"
+		    "1x"),
+		BAD("1\0web\0prepare\0begin\0-\0\0"
+		    "99999999999999999999"),
 	};
 	char longest[400] = "1";
 	struct moment m;
@@ -582,10 +609,15 @@ static void test_bad_moments(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_fails(control_parse_moment(bad[i].data, bad[i].size, &m,
-						  &err), ERR_PROTO, err);
+						  &err),
+			     ERR_PROTO, err);
 	memset(longest + 2, 'x', 256);
-	memcpy(longest + 259, "p\0b\0-\0\0" "0", 9);
-	assert_fails(control_parse_moment(longest, 300, &m, &err), ERR_PROTO, err);
+	memcpy(longest + 259,
+	       "p\0b\0-\0\0"
+	       "0",
+	       9);
+	assert_fails(control_parse_moment(longest, 300, &m, &err), ERR_PROTO,
+		     err);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

@@ -61,7 +61,7 @@ int guest_freeze(struct virt_dom *dom, int64_t deadline_ms, int *ret_n,
 	(void)dom, (void)deadline_ms;
 	say('f');
 	if (fake.freeze_r < 0)
-		return err_set(err, (enum err_code)-fake.freeze_r, 0,
+		return err_set(err, (enum err_code) - fake.freeze_r, 0,
 			       "no answer to the freeze");
 	*ret_n = fake.n_freeze;
 	return 0;
@@ -224,7 +224,8 @@ static void a_thaw_that_fails_stays_owed(void **state)
 	struct result x;
 
 	(void)state;
-	fake = (struct fake){ .n_freeze = 1, .thaw_r = -1,
+	fake = (struct fake){ .n_freeze = 1,
+			      .thaw_r = -1,
 			      .thaw_ok_after = -1 };
 	x = run(FREEZE_REQUIRE, CONSISTENCY_FROZEN);
 	assert_int_equal(x.r, -ERR_TIMEOUT);

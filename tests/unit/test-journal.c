@@ -290,7 +290,8 @@ static void test_read_only(void **state)
 	assert_fails(journal_begin(ro, &err), ERR_JOURNAL, err);
 	assert_fails(journal_put_op(ro, &op, &err), ERR_JOURNAL, err);
 	assert_fails(journal_put_domain(ro, &op.id, "x", DOMAIN_OFF, false,
-					&changed, &err), ERR_JOURNAL, err);
+					&changed, &err),
+		     ERR_JOURNAL, err);
 	assert_fails(journal_ack(ro, 1, 0, &err), ERR_JOURNAL, err);
 	assert_int_equal(journal_acked_seq(ro), 0);
 	journal_close(ro);
@@ -353,8 +354,10 @@ static void test_op_round_trip(void **state)
 static void test_op_without_disks_or_domain(void **state)
 {
 	struct journal *j = open_at(fresh());
-	struct op op = { .id = id_of(1), .kind = OP_CREATE,
-			 .state = OP_ADMITTED }, got;
+	struct op op = { .id = id_of(1),
+			 .kind = OP_CREATE,
+			 .state = OP_ADMITTED },
+		  got;
 
 	(void)state;
 	snapshot_init(&op.snap);
@@ -466,7 +469,8 @@ static bool put_domain(struct journal *j, uint8_t n, const char *name,
 	bool changed = false;
 
 	assert_ok(journal_put_domain(j, &uuid, name, domain_state, gone,
-				     &changed, &err), err);
+				     &changed, &err),
+		  err);
 	return changed;
 }
 

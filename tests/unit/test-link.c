@@ -35,7 +35,8 @@ static void look(struct loop_timer *timer)
 {
 	struct waiter *w = CONTAINER_OF(timer, struct waiter, timer);
 
-	if ((w->counter && *w->counter >= w->want) || clock_ms() >= w->deadline_ms)
+	if ((w->counter && *w->counter >= w->want) ||
+	    clock_ms() >= w->deadline_ms)
 		loop_stop(w->loop);
 	else
 		loop_timer_set(w->loop, timer, clock_ms() + 2);
@@ -69,7 +70,8 @@ static void received(void *owner, const struct link_peer *peer,
 	if (peer)
 		side->peer = *peer;
 	if (side->echo)
-		assert_int_equal(link_send(side->link, peer, data, size, NULL), 0);
+		assert_int_equal(link_send(side->link, peer, data, size, NULL),
+				 0);
 	if (side->free_it) {
 		link_free(side->link);
 		side->link = NULL;
@@ -114,7 +116,8 @@ static void talk(const char *endpoint)
 	/* Empty ones travel too, and the listener may speak unasked. */
 	assert_ok(link_send(dialer.link, NULL, "", 0, &err), err);
 	assert_true(run_until(&dialer.received, 2, WAIT_MS));
-	assert_ok(link_send(listener.link, &listener.peer, "news", 4, &err), err);
+	assert_ok(link_send(listener.link, &listener.peer, "news", 4, &err),
+		  err);
 	assert_true(run_until(&dialer.received, 3, WAIT_MS));
 	assert_string_equal(dialer.text, "news");
 
@@ -185,7 +188,8 @@ static void test_reconnection(void **state)
 
 	open_side(&listener, true, endpoint, 100);
 	assert_true(run_until(&dialer.connected, 2, WAIT_MS));
-	assert_fails(link_send(listener.link, &old, "x", 1, &err), ERR_ABSENT, err);
+	assert_fails(link_send(listener.link, &old, "x", 1, &err), ERR_ABSENT,
+		     err);
 	assert_ok(link_send(dialer.link, NULL, "c", 1, &err), err);
 	assert_true(run_until(&dialer.received, 2, WAIT_MS));
 	assert_string_equal(dialer.text, "c");
@@ -265,7 +269,8 @@ static void test_many_peers(void **state)
 		int n = snprintf(text, sizeof(text), "I am %d", i);
 
 		assert_int_equal(link_send(dialers[i].link, NULL, text,
-					   (size_t)n, NULL), 0);
+					   (size_t)n, NULL),
+				 0);
 	}
 	for (int i = 0; i < N_PEERS; i++) {
 		char text[32];
@@ -343,7 +348,8 @@ static void test_too_long_to_send(void **state)
 	open_side(&listener, true, ipc("long"), 100);
 	assert_fails(link_send(listener.link, &peer, "", MESSAGE_MAX + 1, &err),
 		     ERR_INVALID, err);
-	assert_fails(link_send(listener.link, &peer, "", 0, &err), ERR_ABSENT, err);
+	assert_fails(link_send(listener.link, &peer, "", 0, &err), ERR_ABSENT,
+		     err);
 	link_free(listener.link);
 }
 
@@ -373,8 +379,8 @@ static void test_bad_endpoints(void **state)
 	struct err err = { 0 };
 
 	(void)state;
-	assert_fails(link_new(&link, loop, &bad, &ops, NULL, &err),
-		     ERR_INVALID, err);
+	assert_fails(link_new(&link, loop, &bad, &ops, NULL, &err), ERR_INVALID,
+		     err);
 	assert_contains(err.text, "'nonsense'");
 	assert_fails(link_new(&link, loop, &bad_dial, &ops, NULL, &err),
 		     ERR_INVALID, err);

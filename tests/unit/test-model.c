@@ -34,9 +34,9 @@ static void test_words(void **state)
 	assert_int_equal(colour_from_wire((1LL << 32) + 1), 0);
 }
 
-#define CHECK(prefix, wire, word)                                     \
-	assert_int_equal(prefix##_from_wire(wire), wire);             \
-	assert_int_equal(prefix##_from_word(word), wire);             \
+#define CHECK(prefix, wire, word)                                      \
+	assert_int_equal(prefix##_from_wire(wire), wire);              \
+	assert_int_equal(prefix##_from_word(word), wire);              \
 	assert_string_equal(prefix##_word((enum prefix)(wire)), word); \
 	assert_int_not_equal(wire, 0);
 
@@ -73,7 +73,8 @@ static void test_words_of_the_model(void **state)
 
 static void test_disk_is_wanted(void **state)
 {
-	struct disk disk = { .target = "vda", .source = "/d.qcow2",
+	struct disk disk = { .target = "vda",
+			     .source = "/d.qcow2",
 			     .is_disk = true };
 
 	(void)state;
@@ -209,7 +210,8 @@ static void test_tags(void **state)
 	bad_tags("a  b");
 	bad_tags("a,b");
 	bad_tags("a\nb");
-	bad_tags("gr\xc3\xb6\xc3\x9f" "e");
+	bad_tags("gr\xc3\xb6\xc3\x9f"
+		 "e");
 	bad_tags("a/b");
 
 	memset(text, 't', sizeof(text));

@@ -38,8 +38,7 @@ static void test_arrows(void **state)
 		for (size_t k = 0; k < N_STATES; k++)
 			if (op_may_move(states[i], states[k]) !=
 			    is_drawn(states[i], states[k]))
-				fail_msg("%s -> %s",
-					 op_state_word(states[i]),
+				fail_msg("%s -> %s", op_state_word(states[i]),
 					 op_state_word(states[k]));
 }
 
@@ -52,9 +51,9 @@ static void test_final(void **state)
 
 		for (size_t k = 0; k < N_STATES; k++)
 			out += op_may_move(s, states[k]);
-		assert_int_equal(op_is_final(s),
-				 s == OP_DONE || s == OP_FAILED ||
-					 s == OP_STUCK);
+		assert_int_equal(op_is_final(s), s == OP_DONE ||
+							 s == OP_FAILED ||
+							 s == OP_STUCK);
 		/* an operator or a restart may take up what got stuck */
 		assert_int_equal(out == 0, op_is_final(s) && s != OP_STUCK);
 	}

@@ -26,17 +26,17 @@ static struct err err;
 struct collector {
 	struct link *link;
 	struct link_peer agent;
-	uint64_t epoch;     /* of the last HELLO */
-	uint64_t last_seq;  /* as it said */
+	uint64_t epoch;    /* of the last HELLO */
+	uint64_t last_seq; /* as it said */
 	uint64_t committed;
-	uint64_t told;      /* of WELCOME and ACK */
+	uint64_t told; /* of WELCOME and ACK */
 	bool no_welcome, no_acks, no_commits, other_epoch;
-	uint64_t lie;       /* seq of the next WELCOME */
-	bool any_gap;       /* accepts one */
-	bool dropped;       /* anything of what came */
+	uint64_t lie; /* seq of the next WELCOME */
+	bool any_gap; /* accepts one */
+	bool dropped; /* anything of what came */
 	unsigned n_hellos, n_batches, n_pings, n_repeats;
-	uint64_t largest;   /* bytes of events in one message */
-	unsigned lose;      /* percent of messages and acknowledgements */
+	uint64_t largest; /* bytes of events in one message */
+	unsigned lose;    /* percent of messages and acknowledgements */
 };
 
 static struct loop *loop;
@@ -164,7 +164,8 @@ static void collector_received(void *owner, const struct link_peer *peer,
 static void collector_start(void)
 {
 	static const struct link_ops ops = { .received = collector_received };
-	const struct link_config link = { .listen = true, .endpoint = endpoint,
+	const struct link_config link = { .listen = true,
+					  .endpoint = endpoint,
 					  .queue = 100 };
 
 	assert_ok(link_new(&c.link, loop, &link, &ops, &c, &err), err);
@@ -275,9 +276,14 @@ static int set_up(void **state)
 	snprintf(journal_path, sizeof(journal_path), "%s/j-%u.db",
 		 test_dir_path, n++);
 	config = (struct uplink_config){
-		.endpoint = endpoint, .host_name = "hv-1", .version = "0.1",
-		.batch = BATCH, .window = WINDOW, .ack_timeout_ms = ACK_MS,
-		.ping_ms = 60000, .keep = 100,
+		.endpoint = endpoint,
+		.host_name = "hv-1",
+		.version = "0.1",
+		.batch = BATCH,
+		.window = WINDOW,
+		.ack_timeout_ms = ACK_MS,
+		.ping_ms = 60000,
+		.keep = 100,
 	};
 	if (loop_new(&loop, &err) < 0)
 		return -1;
@@ -462,7 +468,8 @@ static void stays_silent(unsigned n_batches)
 	assert_int_equal(c.n_hellos, n_hellos);
 	assert_int_equal(c.n_pings, 0);
 	assert_int_equal(uplink_waiting(uplink),
-			 journal_last_seq(journal) - journal_acked_seq(journal));
+			 journal_last_seq(journal) -
+				 journal_acked_seq(journal));
 }
 
 static bool has_hello(void)
@@ -518,7 +525,8 @@ static void test_nonsense(void **state)
 	run_until(all_acked);
 	for (int i = 0; i < 20; i++)
 		assert_ok(link_send(c.link, &c.agent, "\xff\xffrubbish", 9,
-				    &err), err);
+				    &err),
+			  err);
 	m.ack.epoch = c.epoch + 1; /* not ours */
 	m.ack.seq = 99;
 	answer(&m);

@@ -59,7 +59,8 @@ static void serve(int port, char *line)
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		_exit(1);
-	status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	status = WIFEXITED(status) ? WEXITSTATUS(status)
+				   : 128 + WTERMSIG(status);
 
 	len = lseek(out, 0, SEEK_END);
 	answer = malloc(len + 2 * strlen(line) + 64);

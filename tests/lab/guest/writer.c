@@ -149,7 +149,8 @@ static void log_open(struct log *log, const char *path, int flags)
 
 static void stats_open(struct stats *st, const char *path)
 {
-	struct sigaction sa = { .sa_handler = on_reset, .sa_flags = SA_RESTART };
+	struct sigaction sa = { .sa_handler = on_reset,
+				.sa_flags = SA_RESTART };
 
 	st->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (st->fd < 0)
@@ -157,7 +158,8 @@ static void stats_open(struct stats *st, const char *path)
 	sigaction(SIGUSR1, &sa, NULL);
 }
 
-static void stats_note(struct stats *st, long long n, long long at, long long took)
+static void stats_note(struct stats *st, long long n, long long at,
+		       long long took)
 {
 	char line[STAT_LINE + 1];
 	int len;
@@ -190,13 +192,15 @@ static void append(struct log *log, struct stats *st, long long n)
 
 	record_make(rec, n);
 	start = now_us();
-	if (pwrite(log->fd, rec, RECORD, (n - 1) % RECORDS * RECORD) != RECORD ||
+	if (pwrite(log->fd, rec, RECORD, (n - 1) % RECORDS * RECORD) !=
+		    RECORD ||
 	    fsync(log->fd))
 		die(log->path);
 	stats_note(st, n, start, now_us() - start);
 }
 
-static _Noreturn void write_logs(int n_logs, char **paths, int period_ms, const char *stat)
+static _Noreturn void write_logs(int n_logs, char **paths, int period_ms,
+				 const char *stat)
 {
 	struct log logs[2];
 	struct stats st = { 0 };
@@ -252,9 +256,10 @@ static int check(int n, char **paths)
 		struct log log;
 
 		log_open(&log, paths[i], O_RDONLY);
-		printf("%s first=%lld last=%lld count=%lld bad=%lld\n", paths[i],
-		       log.first, log.last, log.count, log.bad);
-		if (log.bad || (log.count && log.last - log.first + 1 != log.count))
+		printf("%s first=%lld last=%lld count=%lld bad=%lld\n",
+		       paths[i], log.first, log.last, log.count, log.bad);
+		if (log.bad ||
+		    (log.count && log.last - log.first + 1 != log.count))
 			ret = 1;
 		close(log.fd);
 	}
