@@ -166,7 +166,7 @@ static int check_space(const struct leg *leg, const struct snapshot_disk *disk,
 		return err_set(
 			err, ERR_STORAGE, 0,
 			"disk '%s': no space: %" PRIu64 " MiB free, %" PRId64
-			" MiB needed (min_free) in '%s'; make room there",
+			" MiB needed (min-free) in '%s'; make room there",
 			disk->target, free_bytes >> 20,
 			(needed + (1 << 20) - 1) >> 20, dir);
 	return 0;
