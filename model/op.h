@@ -60,6 +60,7 @@ struct op {
 	int64_t created_ms; /* Unix time */
 	enum freeze freeze;
 	int64_t max_frozen_ms;
+	char disks[256];      /* asked for: targets, single spaces; "": all */
 	struct snapshot snap; /* what is made: its disks are the plan */
 	/* A freeze was asked for and the guest was not seen thawed since. */
 	bool owes_thaw;

@@ -197,6 +197,7 @@ static void fill_op(struct op *op, const struct engine *engine,
 	snap->state = SNAPSHOT_PRESENT;
 	str_copy(snap->domain_name, sizeof(snap->domain_name),
 		 request->domain_name);
+	str_copy(op->disks, sizeof(op->disks), request->disks);
 	str_copy(snap->label, sizeof(snap->label), request->label);
 	str_copy(snap->description, sizeof(snap->description),
 		 request->description);
@@ -275,7 +276,6 @@ int engine_admit(struct engine *engine, const struct create_request *request,
 	if (!run)
 		return err_set(err, ERR_NOMEM, 0, "out of memory");
 	fill_op(&run->op, engine, request);
-	str_copy(run->disks, sizeof(run->disks), request->disks);
 	if (given) {
 		r = domain_copy(&run->given, given, err);
 		run->has_given = !is_fallback;

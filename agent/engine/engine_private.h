@@ -28,7 +28,6 @@ struct run {
 	struct engine *engine;
 	struct run *next;
 	struct engine_wait *waits;
-	char disks[256];
 	/* A hook told of the domain.  At a gate libvirt holds it and is not
 	 * asked; after a stop it counts if libvirt knows it no more. */
 	bool has_given, has_fallback;
@@ -117,7 +116,6 @@ struct task {
 	enum task_kind kind;
 	struct id op;   /* whose; found again by this when it is done */
 	struct op copy; /* as it was when the job was made; owned */
-	char disks[256];
 	bool has_given, has_fallback;
 	struct domain given;
 	bool has_head;

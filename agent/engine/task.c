@@ -60,7 +60,6 @@ struct task *task_for(struct run *run, enum task_kind kind)
 	task->copy = run->op;
 	task->owes_thaw = run->op.owes_thaw;
 	task->thaw_tried = run->thaw_tried;
-	str_copy(task->disks, sizeof(task->disks), run->disks);
 	r = snapshot_copy(&task->copy.snap, &run->op.snap, NULL);
 	if (r == 0 && (run->has_given || run->has_fallback)) {
 		r = domain_copy(&task->given, &run->given, NULL);
@@ -115,7 +114,7 @@ static int need_session(struct task *task, bool may_be_gone, struct err *err)
 static int run_plan(struct task *task, struct err *err)
 {
 	struct plan_request request = {
-		.disks = task->disks,
+		.disks = task->copy.disks,
 		.freeze = task->copy.freeze,
 		.head = task->has_head ? &task->head : NULL,
 		.storage = &task->engine->config.storage,

@@ -20,7 +20,7 @@
 
 #define COLUMNS                                                          \
 	"id, kind, state, created_ms, owes_thaw, freeze, max_frozen_ms," \
-	" err_code, err_sys, err_text, body"
+	" err_code, err_sys, err_text, body, disks"
 
 /* Stuck work left something behind, so it is not over although it is final. */
 static bool is_open(const struct op *op)
@@ -35,7 +35,7 @@ static int write_op(struct journal *j, const struct op *op, const void *body,
 	struct db_stmt *q =
 		db_query(j->db,
 			 "INSERT OR REPLACE INTO op (" COLUMNS ", open, domain)"
-			 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 			 err);
 
 	db_bind_id(q, 1, &op->id);
@@ -49,8 +49,9 @@ static int write_op(struct journal *j, const struct op *op, const void *body,
 	db_bind_int(q, 9, op->err.sys);
 	db_bind_text(q, 10, op->err.text);
 	db_bind_blob(q, 11, body, size);
-	db_bind_int(q, 12, is_open(op));
-	db_bind_id(q, 13, &op->snap.domain);
+	db_bind_text(q, 12, op->disks);
+	db_bind_int(q, 13, is_open(op));
+	db_bind_id(q, 14, &op->snap.domain);
 	return db_run(q, err);
 }
 
@@ -84,6 +85,7 @@ static int read_op(struct db_stmt *q, struct op *ret, struct err *err)
 	op.err.code = (enum err_code)db_int(q, 7);
 	op.err.sys = (int)db_int(q, 8);
 	str_copy_cut(op.err.text, sizeof(op.err.text), db_text(q, 9));
+	str_copy(op.disks, sizeof(op.disks), db_text(q, 11));
 	r = journal_read_snapshot(q, 10, &op.snap, err);
 	if (r < 0)
 		return err_wrap(err, r, "cannot read an operation");

@@ -50,6 +50,7 @@ static const char first[] =
 	"	owes_thaw INTEGER NOT NULL,"
 	"	freeze INTEGER NOT NULL,"
 	"	max_frozen_ms INTEGER NOT NULL,"
+	"	disks TEXT NOT NULL,"
 	"	err_code INTEGER NOT NULL,"
 	"	err_sys INTEGER NOT NULL,"
 	"	err_text TEXT NOT NULL,"

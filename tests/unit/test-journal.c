@@ -83,6 +83,7 @@ static void make_op(struct op *op, uint8_t n, enum op_state state)
 	op->created_ms = 500 + n;
 	op->freeze = FREEZE_PREFER;
 	op->max_frozen_ms = 3000;
+	strcpy(op->disks, "vda vdb");
 	make_snapshot(&op->snap, n, 200);
 }
 
@@ -328,6 +329,7 @@ static void test_op_round_trip(void **state)
 	assert_int_equal(got.created_ms, op.created_ms);
 	assert_int_equal(got.freeze, FREEZE_PREFER);
 	assert_int_equal(got.max_frozen_ms, 3000);
+	assert_string_equal(got.disks, "vda vdb");
 	assert_true(got.owes_thaw);
 	assert_int_equal(got.err.code, ERR_STORAGE);
 	assert_int_equal(got.err.sys, 28);
