@@ -221,6 +221,19 @@ static int migrate_one(struct db *db, const char *sql, unsigned to,
 	return r < 0 ? err_wrap(err, r, "migration %u", to) : 0;
 }
 
+/* A file without a version must be new, or it is another program's. */
+static int check_new(struct db *db, struct err *err)
+{
+	char text[16] = "";
+	int r = query_text(db, "SELECT count(*) FROM sqlite_master", text,
+			   sizeof(text), err);
+
+	if (r == 0 && strcmp(text, "0") != 0)
+		return err_set(err, ERR_JOURNAL, 0,
+			       "it is a database of another program");
+	return r;
+}
+
 int db_migrate(struct db *db, const char *const *migrations, unsigned n,
 	       struct err *err)
 {
@@ -234,6 +247,11 @@ int db_migrate(struct db *db, const char *const *migrations, unsigned n,
 			err, ERR_JOURNAL, 0,
 			"'%s': version %u is newer than this program's %u",
 			db->name, version, n);
+	if (version == 0) {
+		r = check_new(db, err);
+		if (r < 0)
+			return err_wrap(err, r, "'%s'", db->name);
+	}
 	for (; version < n && r == 0; version++)
 		r = migrate_one(db, migrations[version], version + 1, err);
 	return r;

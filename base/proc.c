@@ -292,15 +292,38 @@ static int watch(struct run *run, int64_t deadline_ms, struct err *err)
 	return judge(run, err);
 }
 
+/* The thread waits in proc_run() as long as the program runs: a death signal
+ * that follows the thread is one that follows the daemon. */
+static int spawn_bound(struct run *run, const char *const argv[])
+{
+	static const char *const before[] = { "setpriv", "--pdeathsig", "KILL",
+					      "--" };
+	const size_t n_before = sizeof(before) / sizeof(before[0]);
+	const char **all;
+	size_t n = 0;
+	int r;
+
+	while (argv[n])
+		n++;
+	all = calloc(n_before + n + 1, sizeof(*all));
+	if (!all)
+		return ENOMEM;
+	memcpy(all, before, sizeof(before));
+	memcpy(all + n_before, argv, n * sizeof(*all));
+	/* argv is not written to: execvp() has its type for history's sake */
+	r = spawn(run, (char *const *)(uintptr_t)all);
+	free(all);
+	return r;
+}
+
 static int start(struct run *run, const char *const argv[], struct err *err)
 {
 	int r = open_stream(&run->out);
 
 	if (!r)
 		r = open_stream(&run->err);
-	/* argv is not written to: execvp() has its type for history's sake */
 	if (!r)
-		r = spawn(run, (char *const *)(uintptr_t)argv);
+		r = spawn_bound(run, argv);
 	if (r)
 		return err_set(err, r == ENOMEM ? ERR_NOMEM : ERR_STORAGE, r,
 			       "cannot run '%s'", run->name);

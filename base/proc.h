@@ -5,8 +5,10 @@
  * For tools that have no library: qemu-img.  Worker threads only: it blocks.
  * argv[0] is looked up in PATH; the environment is ours with LC_ALL=C; all
  * descriptors but 0 (from /dev/null), 1 and 2 are closed in the child, which
- * leads a process group of its own and dies with the daemon
- * (PR_SET_PDEATHSIG is not used: it follows the thread, not the process).
+ * leads a process group of its own.  It is killed when the calling thread ends,
+ * and so when the daemon is killed: setpriv (util-linux) sees to that before it
+ * runs the program, since nothing may be left at work that a restart does not
+ * know of.
  */
 #ifndef BASE_PROC_H
 #define BASE_PROC_H

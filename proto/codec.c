@@ -338,10 +338,16 @@ static const struct codec_field no_fields[] = { END };
 static const struct codec_row ping_row = { &snaptree__ping__descriptor, 0,
 					   no_fields };
 
-#define BODIES(X)                                                     \
-	X(HELLO, hello_row)                                           \
-	X(WELCOME, welcome_row) X(EVENTS, events_row) X(ACK, ack_row) \
-		X(PING, ping_row) X(REQUEST, request_row) X(REPLY, reply_row)
+/* clang-format off: it would never come to rest */
+#define BODIES(X)               \
+	X(HELLO, hello_row)     \
+	X(WELCOME, welcome_row) \
+	X(EVENTS, events_row)   \
+	X(ACK, ack_row)         \
+	X(PING, ping_row)       \
+	X(REQUEST, request_row) \
+	X(REPLY, reply_row)
+/* clang-format on */
 
 #define X(name, row) SAME(ENVELOPE__BODY_##name, MESSAGE_##name)
 BODIES(X)

@@ -332,6 +332,8 @@ static void undone(struct run *run, struct task *task)
 		move(run, OP_FAILED);
 		return;
 	}
+	session_free(run->session);
+	run->session = NULL;
 	log_warning("cannot undo a snapshot of '%s' yet: %s",
 		    run->op.snap.domain_name, task->err.text);
 	if (++run->attempts >= UNDO_TRIES) {

@@ -79,6 +79,28 @@ void session_free(struct session *session)
 	free(session);
 }
 
+static bool spells_chain(const struct session *session)
+{
+	for (size_t i = 0; i < session->snap.n_disks; i++) {
+		const struct disk *disk = domain_disk(
+			&session->domain, session->snap.disks[i].target);
+
+		if (disk && disk->chain_spelled)
+			return true;
+	}
+	return false;
+}
+
+void session_let_go(struct session *session)
+{
+	if (session->domain.state != DOMAIN_OFF || spells_chain(session))
+		return;
+	dom_close(session->dom);
+	session->dom = NULL;
+	for (size_t i = 0; i < session->n_legs; i++)
+		session->legs[i].leg.dom = NULL;
+}
+
 static struct session_leg *leg_of(struct session *session,
 				  const struct driver *driver)
 {

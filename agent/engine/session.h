@@ -42,6 +42,11 @@ int session_new(struct session **ret, struct virt *virt,
 		bool may_be_gone, struct err *err);
 void session_free(struct session *session); /* NULL is allowed */
 
+/* The domain is off and its files are locked against a start: from here on
+ * libvirt is not asked about it, which would wait for a start that waits for
+ * us.  Kept when a definition has to be edited. */
+void session_let_go(struct session *session);
+
 /* Group snap.disks, whose drivers are known, into legs. */
 int session_make_legs(struct session *session,
 		      const struct storage_config *config, struct err *err);

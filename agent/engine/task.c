@@ -129,7 +129,10 @@ static int run_plan(struct task *task, struct err *err)
 				&task->given, false, err);
 	if (r < 0)
 		return r;
-	return plan_make(task->session, &request, err);
+	r = plan_make(task->session, &request, err);
+	if (r == 0)
+		session_let_go(task->session);
+	return r;
 }
 
 /* Is the guest agent there, and has it little left to write?  What is found out
@@ -236,9 +239,12 @@ static int run_undo(struct task *task, struct err *err)
 	struct err why = { 0 };
 	int r;
 
-	/* The session of the failed work describes the domain as it was. */
-	session_free(task->session);
-	task->session = NULL;
+	/* The session of the failed work describes the domain as it was; one
+	 * that let go of libvirt is as good for the first try. */
+	if (task->session && task->session->dom) {
+		session_free(task->session);
+		task->session = NULL;
+	}
 	r = need_session(task, true, err);
 	if (r < 0)
 		return r;
