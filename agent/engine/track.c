@@ -28,6 +28,8 @@ static int put(struct engine *engine, const struct virt_event *seen, bool gone,
 	int r;
 
 	str_copy(event.domain_name, sizeof(event.domain_name), seen->name);
+	str_copy(event.text, sizeof(event.text),
+		 gone ? "undefined" : domain_state_word(seen->state));
 	r = journal_put_domain(j, &seen->domain, seen->name, seen->state, gone,
 			       &changed, err);
 	if (r == 0 && changed)
