@@ -13,6 +13,7 @@
 #include "agent/uplink/uplink.h"
 #include "base/clock.h"
 #include "base/str.h"
+#include "model/tags.h"
 #include "proto/codec.h"
 
 #define MAX_CANDIDATES 8
@@ -125,20 +126,10 @@ struct filter {
 	struct reply *reply;
 };
 
-static bool has_tag(const char *tags, const char *tag)
-{
-	const size_t n = strlen(tag);
-
-	for (const char *p = tags; (p = strstr(p, tag)); p += n)
-		if ((p == tags || p[-1] == ' ') && (!p[n] || p[n] == ' '))
-			return true;
-	return false;
-}
-
 static bool passes(const struct request *q, const struct snapshot *s)
 {
 	return (!q->label_like[0] || str_matches(q->label_like, s->label)) &&
-	       (!q->tag[0] || has_tag(s->tags, q->tag)) &&
+	       (!q->tag[0] || tags_have(s->tags, q->tag)) &&
 	       (!q->consistency || q->consistency == s->consistency) &&
 	       (!q->origin || q->origin == s->origin) &&
 	       (!q->since_ms || s->taken_ms >= q->since_ms) &&
@@ -229,34 +220,32 @@ static int pick_one(void *arg, struct snapshot *snap, struct err *err)
 	return 0;
 }
 
-/* VM@label, VM@head, or a UUID or unique prefix of one. */
-static int answer_show(struct agent *agent, const struct request *request,
-		       struct reply *reply, struct err *err)
+int query_find_snapshot(struct journal *journal, const char *selector,
+			struct snapshot *ret, struct err *err)
 {
 	struct journal_domain vm = { 0 };
-	char name[DOMAIN_NAME], shown[64];
-	struct pick pick = { .want = request->snapshot };
-	const char *at = strrchr(request->snapshot, '@');
-	struct snapshot *row;
+	char name[MESSAGE_SELECTOR], shown[64];
+	struct pick pick = { .want = selector };
+	const char *at = strrchr(selector, '@');
 	int r = 0;
 
-	str_show(shown, sizeof(shown), request->snapshot);
-	if (at) {
-		snprintf(name, sizeof(name), "%.*s",
-			 (int)(at - request->snapshot), request->snapshot);
-		r = query_find_vm(agent->journal, name, &vm, err);
+	str_show(shown, sizeof(shown), selector);
+	if (at && at[1]) {
+		snprintf(name, sizeof(name), "%.*s", (int)(at - selector),
+			 selector);
+		r = query_find_vm(journal, name, &vm, err);
 		pick.want = at + 1;
 		pick.by_label = true;
 		pick.is_head = strcmp(at + 1, "head") == 0;
 		pick.head = vm.head;
-	} else if (!id_is_prefix_text(request->snapshot)) {
+	} else if (!id_is_prefix_text(selector)) {
 		return err_set(
 			err, ERR_INVALID, 0,
 			"'%s' is not a snapshot: give VM@label, VM@head, or 4 or more digits of its id",
 			shown);
 	}
 	if (r == 0)
-		r = journal_each_snapshot(agent->journal, at ? &vm.uuid : NULL,
+		r = journal_each_snapshot(journal, at ? &vm.uuid : NULL,
 					  pick_one, &pick, err);
 	if (r == 0 && pick.n == 0)
 		r = err_set(err, ERR_ABSENT, 0, "there is no snapshot '%s'",
@@ -264,14 +253,21 @@ static int answer_show(struct agent *agent, const struct request *request,
 	else if (r == 0 && pick.n > 1)
 		r = err_set(err, ERR_INVALID, 0, "'%s' may be %s", shown,
 			    pick.list);
-	if (r == 0 && !(row = reply_add_snapshot(reply)))
-		r = err_set(err, ERR_NOMEM, 0, "out of memory");
-	if (r < 0) {
+	if (r == 0)
+		*ret = pick.found;
+	else
 		snapshot_done(&pick.found);
-		return r;
-	}
-	*row = pick.found;
-	return 0;
+	return r;
+}
+
+static int answer_show(struct agent *agent, const struct request *request,
+		       struct reply *reply, struct err *err)
+{
+	struct snapshot *row = reply_add_snapshot(reply);
+
+	if (!row)
+		return err_set(err, ERR_NOMEM, 0, "out of memory");
+	return query_find_snapshot(agent->journal, request->snapshot, row, err);
 }
 
 struct event_walk {

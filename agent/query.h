@@ -22,4 +22,9 @@ int query_answer(struct agent *agent, const struct request *request,
 int query_find_vm(struct journal *journal, const char *vm,
 		  struct journal_domain *ret, struct err *err);
 
+/* A snapshot by VM@label, VM@head, UUID, or unique prefix of that; errors as
+ * above.  *ret is the caller's: snapshot_done(). */
+int query_find_snapshot(struct journal *journal, const char *selector,
+			struct snapshot *ret, struct err *err);
+
 #endif

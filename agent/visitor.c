@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/engine/edit.h"
 #include "agent/engine/engine.h"
 #include "agent/journal/journal.h"
 #include "agent/query.h"
@@ -156,6 +157,11 @@ static int create(struct agent *agent, struct control_peer *peer,
 	if (vm.gone)
 		return err_set(err, ERR_ABSENT, 0,
 			       "VM '%s' is not defined any more", vm.name);
+	/* VM@label must mean one snapshot. */
+	r = engine_check_label(agent->engine, &vm.uuid, request->label, NULL,
+			       &request->op, err);
+	if (r < 0)
+		return r;
 	v = visitor_new(agent, peer);
 	if (!v)
 		return err_set(err, ERR_NOMEM, 0, "out of memory");
@@ -173,6 +179,61 @@ static int create(struct agent *agent, struct control_peer *peer,
 	r = engine_create(agent->engine, &create, &v->wait, &op, err);
 	if (r < 0)
 		visitor_free(v);
+	return r;
+}
+
+/* --- edit --------------------------------------------------------------- */
+
+static int read_edit(const struct request *request, struct edit *ret,
+		     struct err *err)
+{
+	const uint32_t bits = request->edit;
+	const uint32_t known = EDIT_PIN | EDIT_UNPIN | EDIT_LABEL |
+			       EDIT_DESCRIPTION | EDIT_TAGS_ADD |
+			       EDIT_TAGS_REMOVE;
+
+	if (bits & ~known)
+		return err_set(
+			err, ERR_UNSUPPORTED, 0,
+			"this agent does not know that change of a snapshot");
+	/* There is one list of tags in a request. */
+	if (!bits || (bits & EDIT_TAGS_ADD && bits & EDIT_TAGS_REMOVE))
+		return err_set(err, ERR_INVALID, 0,
+			       "the request does not say what to change");
+	*ret = (struct edit){
+		.pin = bits & EDIT_PIN,
+		.unpin = bits & EDIT_UNPIN,
+		.label = bits & EDIT_LABEL ? request->label : NULL,
+		.description = bits & EDIT_DESCRIPTION ? request->description
+						       : NULL,
+		.tags_add = bits & EDIT_TAGS_ADD ? request->tags : NULL,
+		.tags_remove = bits & EDIT_TAGS_REMOVE ? request->tags : NULL,
+	};
+	return 0;
+}
+
+static int edit(struct agent *agent, struct control_peer *peer,
+		const struct request *request, struct err *err)
+{
+	struct reply reply = { .id = request->id, .last = true };
+	struct snapshot *row = reply_add_snapshot(&reply);
+	struct edit edit;
+	bool changed;
+	int r = read_edit(request, &edit, err);
+
+	if (r == 0 && !row)
+		r = err_set(err, ERR_NOMEM, 0, "out of memory");
+	if (r == 0)
+		r = query_find_snapshot(agent->journal, request->snapshot, row,
+					err);
+	if (r == 0)
+		r = engine_edit(agent->engine, row, &edit, &changed, err);
+	if (r == 0) {
+		str_copy(reply.text, sizeof(reply.text),
+			 changed ? "" : "nothing to change");
+		send_reply(peer, &reply);
+	}
+	reply_done(&reply);
 	return r;
 }
 
@@ -243,6 +304,8 @@ static void message_received(struct agent *agent, struct control_peer *peer,
 		r = create(agent, peer, &message.request, &err);
 	else if (r == 0 && message.request.kind == REQUEST_THAW)
 		r = thaw(agent, peer, &message.request, &err);
+	else if (r == 0 && message.request.kind == REQUEST_EDIT)
+		r = edit(agent, peer, &message.request, &err);
 	else if (r == 0)
 		r = answer(agent, peer, &message.request, &err);
 	if (r < 0)

@@ -122,7 +122,8 @@ int ask(struct cli *cli, struct request *request, int64_t silence_ms,
 		*err = ret->err;
 		return -(int)err->code;
 	}
-	if (request->kind != REQUEST_CREATE && request->kind != REQUEST_THAW)
+	if (request->kind != REQUEST_CREATE && request->kind != REQUEST_THAW &&
+	    request->kind != REQUEST_EDIT)
 		ask_note(ret->text);
 	return 0;
 }

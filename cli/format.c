@@ -71,6 +71,13 @@ static char *format_rows(const struct value *value)
 	return all;
 }
 
+static const char *bool_text(const struct field *field, int64_t number)
+{
+	if (number)
+		return "yes";
+	return field->flags & FIELD_RARE ? "" : "no";
+}
+
 char *format_field(const struct print *print, const struct field *field,
 		   const void *row, size_t id_length)
 {
@@ -105,7 +112,7 @@ char *format_field(const struct print *print, const struct field *field,
 		text = str_printf("%" PRId64, v.number);
 		break;
 	case FIELD_BOOL:
-		text = strdup(v.number ? "yes" : "no");
+		text = strdup(bool_text(field, v.number));
 		break;
 	case FIELD_ROWS:
 		text = format_rows(&v);

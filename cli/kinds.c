@@ -100,7 +100,7 @@ static const struct field snapshot_fields[] = {
 	{ "consistency", FIELD_TEXT, 0, get_snapshot_consistency,
 	  tint_consistency },
 	{ "state", FIELD_TEXT, 0, get_snapshot_state, NULL },
-	{ "pinned", FIELD_BOOL, 0, get_snapshot_pinned, NULL },
+	{ "pinned", FIELD_BOOL, FIELD_RARE, get_snapshot_pinned, NULL },
 	{ "taken", FIELD_TIME, 0, get_snapshot_taken_ms, NULL },
 	{ "age", FIELD_AGE, 0, get_snapshot_taken_ms, NULL },
 	{ "sync", FIELD_SPAN, 0, get_snapshot_sync_ms, NULL },
@@ -118,8 +118,9 @@ const struct kind kind_snapshots = {
 	.none = "no snapshots",
 	.row_size = sizeof(struct snapshot),
 	.fields = snapshot_fields,
-	.shown = "id,vm,label,consistency,origin,taken,age,frozen,disks,note",
-	.spare = "note,disks,age,frozen,origin,taken",
+	.shown =
+		"id,vm,label,consistency,pinned,origin,taken,age,frozen,disks,note",
+	.spare = "note,disks,age,frozen,origin,taken,pinned",
 };
 
 const struct kind kind_tree = {
@@ -127,8 +128,9 @@ const struct kind kind_tree = {
 	.none = "no snapshots yet",
 	.row_size = sizeof(struct snapshot),
 	.fields = snapshot_fields,
-	.shown = "id,label,consistency,origin,taken,age,frozen,disks,note",
-	.spare = "note,disks,age,frozen,origin,taken",
+	.shown =
+		"id,label,consistency,pinned,origin,taken,age,frozen,disks,note",
+	.spare = "note,disks,age,frozen,origin,taken,pinned",
 };
 
 GET_ID(vm_row, domain)

@@ -46,6 +46,7 @@ enum field_flags {
 	FIELD_CUT = 1 << 0,  /* may be cut to fit the terminal */
 	FIELD_WRAP = 1 << 1, /* may go on in the next line */
 	FIELD_MARK = 1 << 2, /* where the head of a tree is marked */
+	FIELD_RARE = 1 << 3, /* of BOOL: for people, only "yes" is shown */
 };
 
 struct value {

@@ -61,6 +61,11 @@ _snaptree_snapshots()
 	fi
 }
 
+_snaptree_tags()
+{
+	_snaptree_ask list -o tags | tr -s ' ' '\n' | sort -u
+}
+
 _snaptree_value()
 {
 	case $1 in
@@ -82,7 +87,7 @@ _snaptree_value()
 
 _snaptree()
 {
-	local cur prev words cword verb='' i
+	local cur prev words cword verb='' n=0 i
 	local _snaptree_peer=()
 
 	if declare -F _init_completion >/dev/null; then
@@ -101,7 +106,7 @@ _snaptree()
 			((i++)) ;;
 		--output | -o | --color | --timeout) ((i++)) ;;
 		-*) ;;
-		*) [[ $verb ]] || verb=${words[i]} ;;
+		*) if [[ $verb ]]; then ((++n)); else verb=${words[i]}; fi ;;
 		esac
 	done
 
@@ -114,7 +119,14 @@ _snaptree()
 	case $verb in
 	'') _snaptree_reply < <(_snaptree_verbs) ;;
 	help) _snaptree_reply < <(_snaptree_verbs) ;;
-	show) compopt -o nospace; _snaptree_reply < <(_snaptree_snapshots) ;;
+	label | describe | tag | show)
+		if ((n == 0)); then
+			compopt -o nospace
+			_snaptree_reply < <(_snaptree_snapshots)
+		elif [[ $verb == tag ]]; then
+			_snaptree_reply < <(_snaptree_tags)
+		fi ;;
+	pin | unpin) compopt -o nospace; _snaptree_reply < <(_snaptree_snapshots) ;;
 	create | tree | thaw) _snaptree_reply < <(_snaptree_vms) ;;
 	esac
 }

@@ -42,15 +42,20 @@ struct verb {
 };
 
 /* In the order of the general help. */
-#define VERBS(X)  \
-	X(create) \
-	X(tree)   \
-	X(list)   \
-	X(show)   \
-	X(events) \
-	X(hosts)  \
-	X(status) \
-	X(thaw)   \
+#define VERBS(X)    \
+	X(create)   \
+	X(tree)     \
+	X(list)     \
+	X(show)     \
+	X(pin)      \
+	X(unpin)    \
+	X(label)    \
+	X(tag)      \
+	X(describe) \
+	X(events)   \
+	X(hosts)    \
+	X(status)   \
+	X(thaw)     \
 	X(help)
 
 /* NULL when there is none. */

@@ -103,6 +103,17 @@ static void note_unreadable(struct ingest *in, const struct waiting *w,
 			why->text, skipped);
 }
 
+static void note_strange(struct ingest *in, const struct waiting *w,
+			 const struct err *why)
+{
+	const char *skipped = ingest_may_log(&in->about_events);
+
+	if (skipped)
+		log_warning("event %llu of host '%s' is applied, but %s%s",
+			    (unsigned long long)w->seq,
+			    w->agent->hello.host_name, why->text, skipped);
+}
+
 static int write_events(struct ingest *in, struct err *err)
 {
 	struct err why = { 0 };
@@ -117,8 +128,10 @@ static int write_events(struct ingest *in, struct err *err)
 			*err = why;
 			return r;
 		}
-		if (r > 0)
+		if (r == 1)
 			note_unreadable(in, w, &why);
+		else if (r > 1)
+			note_strange(in, w, &why);
 	}
 	return 0;
 }

@@ -197,6 +197,8 @@ static int dispatch(struct answer *a, struct err *err)
 		return answer_status(a, err);
 	case REQUEST_CREATE:
 	case REQUEST_THAW:
+	case REQUEST_EDIT:
+	case REQUEST_RESTORE:
 		return no_orders(a, err);
 	default:
 		return err_set(

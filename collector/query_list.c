@@ -7,11 +7,11 @@
  * needs no index; a time range is the exception, which is searched by index.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/str.h"
 #include "collector/answer.h"
 #include "collector/select.h"
+#include "model/tags.h"
 #include "proto/codec.h"
 
 struct list_search {
@@ -21,19 +21,6 @@ struct list_search {
 	int64_t *rows; /* newest first */
 	uint32_t n, room;
 };
-
-static bool has_tag(const char *tags, const char *tag)
-{
-	size_t len = strlen(tag);
-	const char *p = tags;
-
-	while ((p = strstr(p, tag))) {
-		if ((p == tags || p[-1] == ' ') && (!p[len] || p[len] == ' '))
-			return true;
-		p++;
-	}
-	return false;
-}
 
 static bool is_wanted(const struct list_search *s, const struct snapshot *snap)
 {
@@ -47,7 +34,7 @@ static bool is_wanted(const struct list_search *s, const struct snapshot *snap)
 		return false;
 	if (req->label_like[0] && !str_matches(req->label_like, snap->label))
 		return false;
-	return !req->tag[0] || has_tag(snap->tags, req->tag);
+	return !req->tag[0] || tags_have(snap->tags, req->tag);
 }
 
 static bool keep_row(struct list_search *s, int64_t row)

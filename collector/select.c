@@ -294,8 +294,8 @@ int select_snapshot(struct store *store, const char *text, struct snapshot *ret,
 	struct snapshot_pick pick = { 0 };
 	/* A VM's name may have an '@', a label not. */
 	const char *at = strrchr(text, '@');
-	int r = at ? find_at(store, text, at, &pick, err)
-		   : find_id(store, text, &pick, err);
+	int r = at && at[1] ? find_at(store, text, at, &pick, err)
+			    : find_id(store, text, &pick, err);
 
 	if (r == 0)
 		r = store_get_vm(store, pick.vm, ret_vm, err);

@@ -284,15 +284,15 @@ static int apply_and_log(struct store *store, const struct store_source *source,
 {
 	struct event event = { 0 };
 	int64_t vm = 0;
-	int r = codec_unpack_event(body, size, &event, err);
+	int strange, r = codec_unpack_event(body, size, &event, err);
 
 	if (r < 0)
 		return r;
-	r = store_apply(store, source->host, &event, &vm, err);
-	if (r == 0)
+	r = strange = store_apply(store, source->host, &event, &vm, err);
+	if (r >= 0)
 		r = log_event(store, source, seq, &event, vm, body, size, err);
 	event_done(&event);
-	return r;
+	return r < 0 ? r : strange;
 }
 
 static int run(struct store *store, const char *sql, struct err *err)
@@ -314,7 +314,10 @@ int store_append(struct store *store, const struct store_source *source,
 	if (r < 0)
 		return r;
 	r = apply_and_log(store, source, seq, body, size, &why);
-	if (r < 0 && is_events_fault(&why)) {
+	if (r > 0) {
+		result = 2;
+		r = 0;
+	} else if (r < 0 && is_events_fault(&why)) {
 		result = 1;
 		r = run(store, sql_back, &why);
 		if (r == 0)

@@ -57,8 +57,8 @@ int store_set_seq(struct store *store, const struct store_source *source,
 /*
  * Append one event to the log and apply it to the trees.  0: done.  1: it could
  * not be read or applied; it was put into the log as it is, nothing else was
- * changed, and *err says why.  Negative: the database failed, or memory; roll
- * back.
+ * changed, and *err says why.  2: done, but *err says what is strange about it.
+ * Negative: the database failed, or memory; roll back.
  */
 int store_append(struct store *store, const struct store_source *source,
 		 uint64_t seq, const void *body, size_t size, struct err *err);

@@ -276,8 +276,10 @@ static int update_snapshot(struct store *store, const struct place *place,
 	return db_run(q, err);
 }
 
+/* *ret_new: it was not known. */
 static int put_snapshot(struct store *store, struct vm *vm,
-			const struct snapshot *snap, struct err *err)
+			const struct snapshot *snap, bool *ret_new,
+			struct err *err)
 {
 	struct place place;
 	void *body = NULL;
@@ -297,6 +299,7 @@ static int put_snapshot(struct store *store, struct vm *vm,
 	free(body);
 	if (r == 0 && snap->taken_ms > vm->latest_ms)
 		vm->latest_ms = snap->taken_ms;
+	*ret_new = !place.record;
 	return r;
 }
 
@@ -328,6 +331,7 @@ static void change_vm(struct vm *vm, int64_t host, const struct event *event)
 	switch (event->kind) {
 	case EVENT_DOMAIN_SEEN:
 	case EVENT_TAKEN:
+	case EVENT_RESTORED:
 		if (may_take)
 			take_over(vm, host, time_ms, event);
 		break;
@@ -350,8 +354,14 @@ static void change_vm(struct vm *vm, int64_t host, const struct event *event)
 		vm->frozen = false;
 }
 
-/* A TAKEN must be whole, and about one VM. */
-static int check_taken(struct event *event, struct err *err)
+static bool is_of_record(enum event_kind kind)
+{
+	return kind == EVENT_TAKEN || kind == EVENT_CHANGED ||
+	       kind == EVENT_RESTORED;
+}
+
+/* It must be whole, and about one VM. */
+static int check_record(struct event *event, struct err *err)
 {
 	struct snapshot *snap = event->record;
 
@@ -391,14 +401,32 @@ static int find_or_make_vm(struct store *store, int64_t host,
 	return insert_vm(store, vm, err);
 }
 
+/* A change of what is not known comes when the TAKEN could not be read, or was
+ * trimmed by the agent before this collector was set up.  The record is whole,
+ * so the node is made of it: what was missing is there again. */
+static int put_record_of(struct store *store, struct vm *vm,
+			 const struct event *event, struct err *err)
+{
+	char id[ID_TEXT];
+	bool is_new = false;
+	int r = put_snapshot(store, vm, event->record, &is_new, err);
+
+	if (r < 0 || !is_new || event->kind == EVENT_TAKEN)
+		return r;
+	err_set(err, ERR_ABSENT, 0, "snapshot '%s' was not known before '%s'",
+		id_format(&event->record->id, id),
+		event_kind_word(event->kind));
+	return 1;
+}
+
 int store_apply(struct store *store, int64_t host, struct event *event,
 		int64_t *ret_vm, struct err *err)
 {
 	struct vm vm, old;
-	int r = 0;
+	int r = 0, strange = 0;
 
-	if (event->kind == EVENT_TAKEN)
-		r = check_taken(event, err);
+	if (is_of_record(event->kind))
+		r = check_record(event, err);
 	*ret_vm = 0;
 	if (r < 0 || id_is_null(&event->domain))
 		return r;
@@ -406,13 +434,15 @@ int store_apply(struct store *store, int64_t host, struct event *event,
 	if (r < 0)
 		return r;
 	old = vm;
-	if (event->kind == EVENT_TAKEN)
-		r = put_snapshot(store, &vm, event->record, err);
+	if (is_of_record(event->kind))
+		strange = put_record_of(store, &vm, event, err);
+	if (strange < 0)
+		return strange;
 	change_vm(&vm, host, event);
-	if (r == 0 && strcmp(vm.name, old.name) != 0)
+	if (strcmp(vm.name, old.name) != 0)
 		r = save_name(store, &vm, err);
 	if (r == 0 && memcmp(&vm, &old, sizeof(vm)) != 0)
 		r = save_vm(store, &vm, err);
 	*ret_vm = vm.id;
-	return r;
+	return r < 0 ? r : strange;
 }

@@ -20,8 +20,9 @@ struct store {
 
 /*
  * store_apply.c: change VMs and trees as the event says.  *ret_vm is the row
- * of its VM, 0 for none.  -ERR_INVALID: the event makes no sense.  On failure
- * the caller undoes what was changed so far.
+ * of its VM, 0 for none.  0: done; 1: done, and *err says what is strange about
+ * it; -ERR_INVALID: the event makes no sense.  On failure the caller undoes
+ * what was changed so far.
  */
 int store_apply(struct store *store, int64_t host, struct event *event,
 		int64_t *ret_vm, struct err *err);

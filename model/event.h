@@ -17,19 +17,21 @@
 #include "model/word.h"
 
 /*   name              wire  word                  what the members say */
-#define EVENT_KINDS(X)                                                   \
-	X(AGENT_STARTED, 1, "agent-started") /* text: version */         \
-	X(DOMAIN_SEEN, 2, "domain-seen")     /* domain, state, head */   \
-	X(DOMAIN_GONE, 3, "domain-gone")     /* domain: undefined */     \
-	X(REQUESTED, 4, "requested")         /* op admitted */           \
-	X(TAKEN, 5, "taken")                 /* snapshot: new head */    \
-	X(FAILED, 6, "failed")               /* op, code, text */        \
-	X(STUCK, 7, "stuck")                 /* op, code, text */        \
-	X(MOMENT_MISSED, 8, "moment-missed") /* text: which and why */   \
-	X(GUEST_THAWED, 9, "guest-thawed")   /* by guard or recovery */  \
-	X(THAW_OWED, 10, "thaw-owed")        /* a guest may be frozen */ \
-	X(GATE_PASSED, 11, "gate-passed")    /* unfinished work; text */ \
-	X(GUARD_LOST, 12, "guard-lost")      /* died, was started again */
+#define EVENT_KINDS(X)                                                       \
+	X(AGENT_STARTED, 1, "agent-started") /* text: version */             \
+	X(DOMAIN_SEEN, 2, "domain-seen")     /* domain, state, head */       \
+	X(DOMAIN_GONE, 3, "domain-gone")     /* domain: undefined */         \
+	X(REQUESTED, 4, "requested")         /* op admitted */               \
+	X(TAKEN, 5, "taken")                 /* snapshot: new head */        \
+	X(FAILED, 6, "failed")               /* op, code, text */            \
+	X(STUCK, 7, "stuck")                 /* op, code, text */            \
+	X(MOMENT_MISSED, 8, "moment-missed") /* text: which and why */       \
+	X(GUEST_THAWED, 9, "guest-thawed")   /* by guard or recovery */      \
+	X(THAW_OWED, 10, "thaw-owed")        /* a guest may be frozen */     \
+	X(GATE_PASSED, 11, "gate-passed")    /* unfinished work; text */     \
+	X(GUARD_LOST, 12, "guard-lost")      /* died, was started again */   \
+	X(CHANGED, 13, "changed")            /* snapshot: label, pin, ... */ \
+	X(RESTORED, 14, "restored")          /* snapshot: head again */
 
 enum event_kind {
 #define X(name, wire, word) EVENT_##name = (wire),
@@ -51,7 +53,7 @@ struct event {
 	struct id snapshot;             /* nil: none */
 	enum err_code code;
 	char text[256];
-	struct snapshot *record; /* of TAKEN; owned; else NULL */
+	struct snapshot *record; /* TAKEN, CHANGED, RESTORED; owned */
 };
 
 void event_done(struct event *event);

@@ -57,6 +57,10 @@ READER(event_kind);
 REQUEST_KINDS(X)
 #undef X
 READER(request_kind);
+#define X(name, wire, word) SAME(STOP__STOP_##name, wire)
+STOPS(X)
+#undef X
+READER(stop);
 
 #define X(name, wire, retry, text) SAME(ERROR_CODE__ERR_##name, wire)
 ERR_LIST(X)
@@ -177,21 +181,22 @@ ROW(snapshot_row, snaptree__snapshot__descriptor, snapshot_fields);
 
 #define MODEL struct event
 #define WIRE Snaptree__Event
-static const struct codec_field event_fields[] = { NUMBER(seq),
-						   ID(host),
-						   TEXT(host_name),
-						   TIME(time_ms),
-						   WORD(kind, event_kind),
-						   ID(domain),
-						   TEXT(domain_name),
-						   WORD(domain_state,
-							domain_state),
-						   ID(op),
-						   ID(snapshot),
-						   WORD(code, err),
-						   TEXT(text),
-						   OWNED(record, snapshot_row),
-						   END };
+static const struct codec_field event_fields[] = {
+	NUMBER(seq),
+	ID(host),
+	TEXT(host_name),
+	TIME(time_ms),
+	WORD(kind, event_kind),
+	ID(domain),
+	TEXT(domain_name),
+	WORD(domain_state, domain_state),
+	ID(op),
+	ID(snapshot),
+	WORD(code, err),
+	TEXT(text),
+	OWNED(record, snapshot_row),
+	END,
+};
 ROW(event_row, snaptree__event__descriptor, event_fields);
 #undef MODEL
 #undef WIRE
@@ -208,133 +213,159 @@ ROW(hello_row, snaptree__hello__descriptor, hello_fields);
 
 #define MODEL struct welcome
 #define WIRE Snaptree__Welcome
-static const struct codec_field welcome_fields[] = { NUMBER(epoch), NUMBER(seq),
-						     END };
+static const struct codec_field welcome_fields[] = {
+	NUMBER(epoch),
+	NUMBER(seq),
+	END,
+};
 ROW(welcome_row, snaptree__welcome__descriptor, welcome_fields);
 #undef MODEL
 #undef WIRE
 
 #define MODEL struct event_item
 #define WIRE Snaptree__EventItem
-static const struct codec_field item_fields[] = { NUMBER(seq), BODY(body, size),
-						  END };
+static const struct codec_field item_fields[] = {
+	NUMBER(seq),
+	BODY(body, size),
+	END,
+};
 ROW(item_row, snaptree__event_item__descriptor, item_fields);
 #undef MODEL
 #undef WIRE
 
 #define MODEL struct events
 #define WIRE Snaptree__Events
-static const struct codec_field events_fields[] = { ID(host), NUMBER(epoch),
-						    LIST(items, item_row),
-						    END };
+static const struct codec_field events_fields[] = {
+	ID(host),
+	NUMBER(epoch),
+	LIST(items, item_row),
+	END,
+};
 ROW(events_row, snaptree__events__descriptor, events_fields);
 #undef MODEL
 #undef WIRE
 
 #define MODEL struct ack
 #define WIRE Snaptree__Ack
-static const struct codec_field ack_fields[] = { NUMBER(epoch), NUMBER(seq),
-						 END };
+static const struct codec_field ack_fields[] = {
+	NUMBER(epoch),
+	NUMBER(seq),
+	END,
+};
 ROW(ack_row, snaptree__ack__descriptor, ack_fields);
 #undef MODEL
 #undef WIRE
 
 #define MODEL struct request
 #define WIRE Snaptree__Request
-static const struct codec_field request_fields[] = { NUMBER(id),
-						     WORD(kind, request_kind),
-						     TEXT(vm),
-						     TEXT(snapshot),
-						     TEXT(label),
-						     TEXT(description),
-						     TEXT(tags),
-						     TEXT(disks),
-						     WORD(freeze, freeze),
-						     TIME(max_frozen_ms),
-						     ID(op),
-						     TEXT(host),
-						     TEXT(label_like),
-						     TEXT(tag),
-						     WORD(consistency,
-							  consistency),
-						     WORD(origin, origin),
-						     TIME(since_ms),
-						     TIME(until_ms),
-						     NUMBER(after),
-						     NUMBER(limit),
-						     END };
+static const struct codec_field request_fields[] = {
+	NUMBER(id),
+	WORD(kind, request_kind),
+	TEXT(vm),
+	TEXT(snapshot),
+	TEXT(label),
+	TEXT(description),
+	TEXT(tags),
+	TEXT(disks),
+	WORD(freeze, freeze),
+	TIME(max_frozen_ms),
+	ID(op),
+	TEXT(host),
+	TEXT(label_like),
+	TEXT(tag),
+	WORD(consistency, consistency),
+	WORD(origin, origin),
+	TIME(since_ms),
+	TIME(until_ms),
+	NUMBER(after),
+	NUMBER(limit),
+	NUMBER(edit),
+	WORD(stop, stop),
+	TIME(stop_ms),
+	BOOL(start),
+	BOOL(no_safety),
+	BOOL(disk_change),
+	END,
+};
 ROW(request_row, snaptree__request__descriptor, request_fields);
 #undef MODEL
 #undef WIRE
 
 #define MODEL struct err
 #define WIRE Snaptree__Error
-static const struct codec_field err_fields[] = { WORD(code, err), NUMBER(sys),
-						 TEXT(text), END };
+static const struct codec_field err_fields[] = {
+	WORD(code, err),
+	NUMBER(sys),
+	TEXT(text),
+	END,
+};
 ROW(err_row, snaptree__error__descriptor, err_fields);
 #undef MODEL
 #undef WIRE
 
 #define MODEL struct vm_row
 #define WIRE Snaptree__Vm
-static const struct codec_field vm_fields[] = { ID(domain),
-						TEXT(name),
-						ID(host),
-						TEXT(host_name),
-						WORD(state, domain_state),
-						ID(head),
-						NUMBER(n_snapshots),
-						TIME(latest_ms),
-						BOOL(frozen),
-						END };
+static const struct codec_field vm_fields[] = {
+	ID(domain),
+	TEXT(name),
+	ID(host),
+	TEXT(host_name),
+	WORD(state, domain_state),
+	ID(head),
+	NUMBER(n_snapshots),
+	TIME(latest_ms),
+	BOOL(frozen),
+	END,
+};
 ROW(vm_row, snaptree__vm__descriptor, vm_fields);
 #undef MODEL
 #undef WIRE
 
 #define MODEL struct host_row
 #define WIRE Snaptree__Host
-static const struct codec_field host_fields[] = { ID(host),
-						  TEXT(name),
-						  TEXT(version),
-						  BOOL(connected),
-						  TIME(seen_ms),
-						  NUMBER(epoch),
-						  NUMBER(seq),
-						  NUMBER(last_seq),
-						  NUMBER(n_vms),
-						  NUMBER(n_snapshots),
-						  END };
+static const struct codec_field host_fields[] = {
+	ID(host),      TEXT(name),          TEXT(version), BOOL(connected),
+	TIME(seen_ms), NUMBER(epoch),       NUMBER(seq),   NUMBER(last_seq),
+	NUMBER(n_vms), NUMBER(n_snapshots), END,
+};
 ROW(host_row, snaptree__host__descriptor, host_fields);
 #undef MODEL
 #undef WIRE
 
 #define MODEL struct fact
 #define WIRE Snaptree__Fact
-static const struct codec_field fact_fields[] = { TEXT(key), TEXT(value), END };
+static const struct codec_field fact_fields[] = {
+	TEXT(key),
+	TEXT(value),
+	END,
+};
 ROW(fact_row, snaptree__fact__descriptor, fact_fields);
 #undef MODEL
 #undef WIRE
 
 #define MODEL struct reply
 #define WIRE Snaptree__Reply
-static const struct codec_field reply_fields[] = { NUMBER(id),
-						   BOOL(last),
-						   PART(err, err_row),
-						   TEXT(text),
-						   ID(op),
-						   NUMBER(after),
-						   LIST(snapshots,
-							snapshot_row),
-						   LIST(vms, vm_row),
-						   LIST(events, event_row),
-						   LIST(hosts, host_row),
-						   LIST(facts, fact_row),
-						   END };
+static const struct codec_field reply_fields[] = {
+	NUMBER(id),
+	BOOL(last),
+	PART(err, err_row),
+	TEXT(text),
+	ID(op),
+	NUMBER(after),
+	LIST(snapshots, snapshot_row),
+	LIST(vms, vm_row),
+	LIST(events, event_row),
+	LIST(hosts, host_row),
+	LIST(facts, fact_row),
+	END,
+};
 ROW(reply_row, snaptree__reply__descriptor, reply_fields);
 #undef MODEL
 #undef WIRE
 
-static const struct codec_field no_fields[] = { END };
+static const struct codec_field no_fields[] = {
+	END,
+};
 static const struct codec_row ping_row = { &snaptree__ping__descriptor, 0,
 					   no_fields };
 

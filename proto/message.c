@@ -10,6 +10,7 @@
 #include "base/str.h"
 
 WORD_DEFINE(request_kind, REQUEST_KINDS)
+WORD_DEFINE(stop, STOPS)
 
 static void events_done(struct events *events)
 {

@@ -275,6 +275,61 @@ def interrupted():
     assert re.search(rb"operation [0-9a-f-]{36} goes on in the agent \(see 'snaptree events --vm slow'\)", err), err
 
 
+@case
+def pin():
+    """several at once, by the ids that were found; the column in the pictures"""
+    assert good("pin", "web-1@x") == "018f3c5e-7a2b  web-1  pinned\n".replace("018f3c5e-7a2b", one_id()), one_id()
+    assert good("unpin", "web-1@x").endswith("  web-1  unpinned\n")
+    assert good("pin", "same@x").endswith("  web-1  nothing to change\n")
+    assert good("pin", "a@x", "b@y").count("  pinned\n") == 2
+    got = json.loads(good("pin", "web-1@x", "--json"))
+    assert got["changed"] == 1 and got["snapshots"][0]["pinned"] is True
+    assert got["snapshots"][0]["description"] == " edit=1 at web-1@x"
+    got = json.loads(good("unpin", "a@x", "same@y", "--json"))
+    assert got["changed"] == 2 and len(got["snapshots"]) == 2
+    assert re.fullmatch(r" edit=2 at [0-9a-f-]{36}", got["snapshots"][1]["description"]), got
+    lines = good("tree", "pinned").splitlines()
+    assert "PINNED" in lines[1] and [" yes " in l for l in lines[2:]] == [False, True] + 4 * [False], lines
+    assert " no " not in good("list", "--vm", "pinned", "-o", "label,pinned,origin")
+    assert re.search(" yes ", on_terminal("tree", "pinned", "--color=never"))
+    assert "PINNED" not in on_terminal("tree", "web-1", "--color=never")
+    assert json.loads(good("list", "--vm", "pinned", "--json"))["snapshots"][0]["pinned"] is False
+
+
+def one_id():
+    return json.loads(good("show", "web-1@x", "--json"))["id"][:13]
+
+
+@case
+def label_tag_describe():
+    """what is new arrives, and the removal of what was"""
+    assert re.fullmatch(r"[0-9a-f-]{13}  web-1@new name  labelled\n", good("label", "web-1@x", "new name"))
+    assert good("label", "web-1@x", "--remove").endswith("  web-1  label removed\n")
+    assert good("label", "--remove", "web-1@x").endswith("  web-1  label removed\n")
+    assert good("describe", "web-1@x", "what for").endswith("  described\n")
+    assert good("describe", "web-1@x", "--remove").endswith("  description removed\n")
+    assert good("tag", "web-1@x", "a", "b=1", "a").endswith("  tags: a b=1\n")
+
+    def asked(*args):
+        row = json.loads(good(*args, "--json"))["snapshots"][0]
+        return row["label"], row["tags"], row["description"]
+    assert asked("label", "web-1@x", "l") == ("l", [], " edit=4 at web-1@x")
+    assert asked("label", "web-1@x", "--remove") == ("", [], " edit=4 at web-1@x")
+    assert asked("describe", "web-1@x", "größer als vorher") == ("", [], "größer als vorher edit=8 at web-1@x")
+    assert asked("tag", "web-1@x", "a", "b") == ("", ["a", "b"], " edit=16 at web-1@x")
+    assert asked("tag", "web-1@x", "--remove", "b") == ("", ["b"], " edit=32 at web-1@x")
+
+
+@case
+def edit_fails():
+    """the cause, the name that was given, and nothing half done"""
+    for verb, more in (("pin", []), ("unpin", []), ("label", ["l"]), ("describe", ["d"]), ("tag", ["t"])):
+        bad(1, verb, "fail-4", *more, says=f"cannot {verb} 'fail-4': 'fail-4' fails as the test wants it")
+        bad(3, verb, "web-1@nothing", *more, says=f"cannot {verb} 'web-1@nothing': no snapshot")
+    # Looked up first: the good one is not changed, so nothing is printed.
+    bad(3, "pin", "web-1@x", "web-1@nothing", says="cannot pin 'web-1@nothing'")
+
+
 # --- what goes wrong --------------------------------------------------------
 
 @case
@@ -318,6 +373,13 @@ def usage():
                  ["list", "--limit", "-1"], ["list", "--limit", "1x"], ["list", "--limit", "99999999999999999999"],
                  ["list", "--tag", "a b/c"], ["list", "--vm", ""], ["list", "--host", "\x01"],
                  ["list", "--label", "l" * 80], ["list", "--since", "1h", "--until", "2h"],
+                 ["pin"], ["pin", ""], ["pin", "x" * 400], ["pin", "a@b", "c\nd"], ["unpin"], ["pin", "a@b", "-o", "id"],
+                 ["label", "a@b"], ["label", "a@b", ""], ["label", "a@b", "head"], ["label", "a@b", "x@y"],
+                 ["label", "a@b", "l" * 64], ["label", "a@b", "l", "--remove"], ["label", "a@b", "c", "d"],
+                 ["label", "--remove"], ["describe", "a@b"], ["describe", "a@b", ""], ["describe", "a@b", "d" * 256],
+                 ["describe", "a@b", "a\033b"], ["describe", "a@b", "two", "words"], ["tag", "a@b"],
+                 ["tag", "a@b", ""], ["tag", "a@b", "two words"], ["tag", "a@b", "ä"], ["tag", "a@b", "--remove"],
+                 ["tag", "a@b"] + [c * 60 for c in "abcde"], ["tag", "a@b", "t" * 300],
                  ["events", "--after", "x"], ["events", "--after", ""], ["status", "--timeout", "5"],
                  ["status", "--color", "red"], ["status", "--color="], ["status", "--json=x"], ["status", "-z"],
                  ["status", "--nonsense"], ["status", "--collector"], ["tree", "-o"], ["status", "--co", "x"]):
@@ -424,7 +486,7 @@ def help_texts():
     general = good("--help", peer=[])
     assert "Exit codes:" in general and "130" in general
     verbs = re.findall("^  ([a-z]+) +", general.split("Commands:")[1].split("\n\n")[0], re.M)
-    assert verbs == "create tree list show events hosts status thaw help".split(), verbs
+    assert verbs == "create tree list show pin unpin label tag describe events hosts status thaw help".split(), verbs
     for verb in verbs:
         text = good(verb, "--help", peer=[])
         assert text == good("help", verb, peer=[]) == good("--help", verb, peer=[])
@@ -453,6 +515,11 @@ def completion():
     assert complete("snaptree", "list", "-o", "consi") == ["consistency"]
     assert complete("snaptree", *AGENT, "tree", "we") == ["web-1"]
     assert complete("snaptree", *AGENT, "show", "web-1@be") == ["web-1@before-upgrade"]
+    assert complete("snaptree", *AGENT, "unpin", "web-1@x", "web-1@da") == ["web-1@daily-1", "web-1@daily-2"]
+    assert complete("snaptree", *AGENT, "label", "web-1@ex") == ["web-1@experiment"]
+    assert complete("snaptree", *AGENT, "label", "web-1@experiment", "") == []
+    assert complete("snaptree", *AGENT, "tag", "web-1@experiment", "--remove", "re") == ["release"]
+    assert complete("snaptree", "describe", "--rem") == ["--remove"]
     assert complete("snaptree", *AGENT, "list", "--host", "") == ["kvm-3", "kvm-4"]
     assert complete("snaptree", "--agent", "/nonexistent", "tree", "we") == []
 

@@ -110,6 +110,7 @@ static void web(struct reply *reply, const char *vm)
 	str_copy(snap->tags, sizeof(snap->tags), "release v1.2");
 	str_copy(snap->description, sizeof(snap->description),
 		 "before the upgrade to 12");
+	snap->pinned = strcmp(vm, "pinned") == 0;
 	snap = add(reply, vm, 1, 2, 1, "experiment");
 	snap->consistency = CONSISTENCY_CRASH;
 	str_copy(snap->note, sizeof(snap->note),
@@ -170,9 +171,9 @@ static void tree(struct reply *reply, const char *vm)
 		if (strcmp(vm, id_format(&id, uuid)) == 0)
 			vm = vms[i];
 	}
-	if (strcmp(vm, "web-1") == 0) {
-		web(reply, "web-1");
-		put_vm(reply, "web-1", 1);
+	if (strcmp(vm, "web-1") == 0 || strcmp(vm, "pinned") == 0) {
+		web(reply, vm);
+		put_vm(reply, vm, 1);
 		return;
 	}
 	if (strcmp(vm, "orphan") == 0) {
@@ -297,6 +298,27 @@ static void show(struct reply *reply, const char *selector)
 			selector);
 }
 
+/* Says back what was to be changed; "same" in a selector: nothing was. */
+static void edit(struct reply *reply, const struct request *q)
+{
+	struct snapshot *snap;
+
+	if (strncmp(q->snapshot, "fail-", 5) == 0) {
+		fail(reply, q->snapshot);
+		return;
+	}
+	show(reply, q->snapshot);
+	snap = &reply->snapshots[0];
+	snap->pinned = q->edit == EDIT_PIN;
+	str_copy(snap->label, sizeof(snap->label), q->label);
+	str_copy(snap->tags, sizeof(snap->tags), q->tags);
+	snprintf(snap->description, sizeof(snap->description),
+		 "%.60s edit=%u at %.100s", q->description, q->edit,
+		 q->snapshot);
+	if (strstr(q->snapshot, "same"))
+		strcpy(reply->text, "nothing to change");
+}
+
 static void answer(const struct request *q, struct reply *reply)
 {
 	if (strncmp(q->vm, "fail-", 5) == 0) {
@@ -335,6 +357,11 @@ static void answer(const struct request *q, struct reply *reply)
 		break;
 	case REQUEST_THAW:
 		strcpy(reply->text, "was frozen, is thawed");
+		break;
+	case REQUEST_EDIT:
+		edit(reply, q);
+		break;
+	case REQUEST_RESTORE:
 		break;
 	}
 }

@@ -3,6 +3,7 @@
 #include "model/domain.h"
 #include "model/event.h"
 #include "model/snapshot.h"
+#include "model/tags.h"
 
 #include "tests/lib/test.h"
 
@@ -222,6 +223,37 @@ static void test_tags(void **state)
 	bad_tags(text);
 }
 
+static void test_sets_of_tags(void **state)
+{
+	char tags[SNAPSHOT_TAGS] = "", full[SNAPSHOT_TAGS];
+
+	(void)state;
+	assert_false(tags_have("", "a"));
+	assert_false(tags_have("a", ""));
+	assert_true(tags_have("ab a", "a"));
+	assert_false(tags_have("ab ba", "a"));
+	assert_ok(tags_add(tags, "b a b", &err), err);
+	assert_string_equal(tags, "b a");
+	assert_ok(tags_add(tags, "a c", &err), err);
+	assert_string_equal(tags, "b a c");
+	assert_ok(tags_add(tags, "", &err), err);
+	tags_remove(tags, "x");
+	assert_string_equal(tags, "b a c");
+	tags_remove(tags, "c b");
+	assert_string_equal(tags, "a");
+	tags_remove(tags, "a");
+	assert_string_equal(tags, "");
+
+	memset(full, 't', sizeof(full));
+	full[sizeof(full) - 3] = '\0';
+	assert_ok(tags_add(tags, full, &err), err);
+	assert_string_equal(tags, full);
+	assert_fails(tags_add(tags, "ab", &err), ERR_INVALID, err);
+	assert_string_equal(tags, full);
+	assert_ok(tags_add(tags, "a", &err), err);
+	assert_int_equal(strlen(tags), SNAPSHOT_TAGS - 1);
+}
+
 static void test_description(void **state)
 {
 	char text[SNAPSHOT_DESCRIPTION + 1];
@@ -268,6 +300,7 @@ int main(void)
 		cmocka_unit_test(test_snapshot_life),
 		cmocka_unit_test(test_labels),
 		cmocka_unit_test(test_tags),
+		cmocka_unit_test(test_sets_of_tags),
 		cmocka_unit_test(test_description),
 		cmocka_unit_test(test_event_done),
 	};

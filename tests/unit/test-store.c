@@ -168,6 +168,129 @@ static void a_parent_of_another_vm_is_unknown(void **state)
 	assert_int_equal(number("SELECT count(*) FROM orphan"), 1);
 }
 
+/* Label and pin of snapshot n, as a reader finds them. */
+static struct snapshot snap_of(unsigned n)
+{
+	struct snapshot snap;
+	char sql[96];
+
+	snprintf(sql, sizeof(sql),
+		 "SELECT id FROM record WHERE substr(uuid, 13)=x'%08x'", n);
+	assert_ok(store_get_snapshot(store, number(sql), &snap, NULL, &err),
+		  err);
+	return snap;
+}
+
+/* As test_taken(), pinned and with another label. */
+static struct event changed(enum event_kind kind, unsigned n, unsigned parent,
+			    int64_t time_ms)
+{
+	struct event event = test_taken(1, n, parent, 1000 * n);
+
+	event.kind = kind;
+	event.time_ms = time_ms;
+	event.record->pinned = true;
+	str_copy(event.record->label, sizeof(event.record->label), "golden");
+	return event;
+}
+
+static void a_change_replaces_the_record_and_moves_no_head(void **state)
+{
+	const struct id head = test_id(TEST_SNAP, 2);
+	struct store_vm vm;
+	struct snapshot snap;
+
+	(void)state;
+	append(1, test_taken(1, 1, 0, 1000));
+	append(1, test_taken(1, 2, 1, 2000));
+	append(1, changed(EVENT_CHANGED, 1, 0, 5000));
+	vm = vm_of(1);
+	assert_true(id_equal(&vm.row.head, &head));
+	assert_int_equal(vm.row.n_snapshots, 2);
+	assert_int_equal(vm.row.latest_ms, 2000);
+	assert_string_equal(tree_of(1), "1 2 ");
+	assert_int_equal(number("SELECT flags >> 12 FROM node WHERE n=1"), 1);
+	assert_int_equal(number("SELECT flags >> 12 FROM node WHERE n=2"), 0);
+	snap = snap_of(1);
+	assert_string_equal(snap.label, "golden");
+	assert_true(snap.pinned);
+	assert_int_equal(snap.n_disks, 1);
+	snapshot_done(&snap);
+	assert_int_equal(number("SELECT kind FROM event WHERE seq=3"),
+			 EVENT_CHANGED);
+	assert_true(number("SELECT length(body) FROM event WHERE seq=3") <
+		    number("SELECT length(body) FROM record WHERE n=1"));
+}
+
+static void a_restored_snapshot_is_head_again(void **state)
+{
+	const struct id head = test_id(TEST_SNAP, 1);
+	struct snapshot snap;
+	struct store_vm vm;
+
+	(void)state;
+	append(1, test_taken(1, 1, 0, 1000));
+	append(1, test_taken(1, 2, 1, 2000));
+	append(1, changed(EVENT_RESTORED, 1, 0, 5000));
+	vm = vm_of(1);
+	assert_true(id_equal(&vm.row.head, &head));
+	assert_int_equal(vm.row.n_snapshots, 2);
+	assert_string_equal(tree_of(1), "1 2 ");
+	snap = snap_of(1);
+	assert_string_equal(snap.label, "golden");
+	snapshot_done(&snap);
+	/* The next one branches from there. */
+	append(1, test_taken(1, 3, 1, 6000));
+	assert_int_equal(number("SELECT parent FROM node WHERE n=3"), 1);
+}
+
+static void the_old_host_does_not_restore(void **state)
+{
+	const struct id head = test_id(TEST_SNAP, 2);
+	struct store_vm vm;
+
+	(void)state;
+	append(1, test_taken(1, 1, 0, 1000));
+	append(2, test_taken(1, 2, 1, 2000));
+	append(1, changed(EVENT_RESTORED, 1, 0, 1500));
+	vm = vm_of(1);
+	assert_true(id_equal(&vm.row.head, &head));
+	assert_string_equal(vm.row.host_name, "host-2");
+}
+
+/* Done all the same, and told of. */
+static void a_change_of_what_is_not_known_brings_it(void **state)
+{
+	const struct id head = test_id(TEST_SNAP, 2);
+	struct store_vm vm;
+
+	(void)state;
+	append(1, test_taken(1, 2, 1, 2000));
+	err.text[0] = '\0';
+	assert_int_equal(
+		append_item(1, test_item(++last_seq,
+					 changed(EVENT_CHANGED, 1, 0, 5000))),
+		2);
+	assert_contains(err.text, "was not known before 'changed'");
+	vm = vm_of(1);
+	assert_true(id_equal(&vm.row.head, &head));
+	assert_string_equal(tree_of(1), "2 1 ");
+	assert_int_equal(number("SELECT parent FROM node WHERE n=1"), 2);
+	assert_int_equal(number("SELECT count(*) FROM orphan"), 0);
+	assert_int_equal(number("SELECT kind FROM event WHERE seq=2"),
+			 EVENT_CHANGED);
+	/* From then on it is known. */
+	append(1, changed(EVENT_CHANGED, 1, 0, 6000));
+	assert_string_equal(tree_of(1), "2 1 ");
+
+	assert_int_equal(
+		append_item(1, test_item(++last_seq,
+					 changed(EVENT_RESTORED, 3, 1, 7000))),
+		2);
+	assert_contains(err.text, "was not known before 'restored'");
+	assert_string_equal(tree_of(1), "2 1 3 ");
+}
+
 static void what_cannot_be_read_is_kept(void **state)
 {
 	struct event_item item = { .seq = 1, .size = 3 };
@@ -188,6 +311,12 @@ static void what_makes_no_sense_is_kept_and_not_applied(void **state)
 	(void)state;
 	append(1, test_taken(2, 9, 0, 1000));
 	assert_int_equal(
+		append_item(1, test_item(3, test_event(EVENT_CHANGED, 1, 1))),
+		1);
+	assert_int_equal(
+		append_item(1, test_item(4, test_event(EVENT_RESTORED, 1, 1))),
+		1);
+	assert_int_equal(
 		append_item(1, test_item(5, test_event(EVENT_TAKEN, 1, 1))), 1);
 	other.domain = test_id(TEST_VM, 3);
 	assert_int_equal(append_item(1, test_item(6, other)), 1);
@@ -198,7 +327,7 @@ static void what_makes_no_sense_is_kept_and_not_applied(void **state)
 	assert_int_equal(append_item(1, test_item(8, test_taken(1, 8, 8, 1))),
 			 1);
 	assert_int_equal(number("SELECT count(*) FROM vm"), 1);
-	assert_int_equal(number("SELECT count(*) FROM event"), 5);
+	assert_int_equal(number("SELECT count(*) FROM event"), 7);
 }
 
 static void a_constraint_spoils_one_event_only(void **state)
@@ -388,6 +517,10 @@ int main(void)
 		T(a_known_snapshot_is_updated),
 		T(an_unknown_parent_is_a_root_until_it_comes),
 		T(a_parent_of_another_vm_is_unknown),
+		T(a_change_replaces_the_record_and_moves_no_head),
+		T(a_restored_snapshot_is_head_again),
+		T(the_old_host_does_not_restore),
+		T(a_change_of_what_is_not_known_brings_it),
 		T(what_cannot_be_read_is_kept),
 		T(what_makes_no_sense_is_kept_and_not_applied),
 		T(a_constraint_spoils_one_event_only),
