@@ -108,9 +108,26 @@ static int query_text(struct db *db, const char *sql, char *buf, size_t size,
 }
 
 /* The first to read the file, so also the check that it is a database. */
+/* Tables, but no version of ours: nothing is changed in such a file, not even
+ * its mode; db_migrate() refuses it. */
+static int is_foreign(struct db *db, bool *ret, struct err *err)
+{
+	char text[16] = "";
+	int r = query_text(
+		db,
+		"SELECT (SELECT user_version FROM pragma_user_version) = 0"
+		" AND (SELECT count(*) FROM sqlite_master) > 0",
+		text, sizeof(text), err);
+
+	if (r == 0)
+		*ret = strcmp(text, "1") == 0;
+	return r;
+}
+
 static int set_up(struct db *db, unsigned flags, struct err *err)
 {
 	char mode[16] = "";
+	bool foreign = false;
 	int r;
 
 	sqlite3_extended_result_codes(db->handle, 1);
@@ -122,6 +139,9 @@ static int set_up(struct db *db, unsigned flags, struct err *err)
 	if (flags & DB_READ_ONLY)
 		return query_text(db, "PRAGMA schema_version", mode,
 				  sizeof(mode), err);
+	r = is_foreign(db, &foreign, err);
+	if (r < 0 || foreign)
+		return r;
 	r = query_text(db, "PRAGMA journal_mode=WAL", mode, sizeof(mode), err);
 	if (r < 0)
 		return r;
@@ -221,23 +241,11 @@ static int migrate_one(struct db *db, const char *sql, unsigned to,
 	return r < 0 ? err_wrap(err, r, "migration %u", to) : 0;
 }
 
-/* A file without a version must be new, or it is another program's. */
-static int check_new(struct db *db, struct err *err)
-{
-	char text[16] = "";
-	int r = query_text(db, "SELECT count(*) FROM sqlite_master", text,
-			   sizeof(text), err);
-
-	if (r == 0 && strcmp(text, "0") != 0)
-		return err_set(err, ERR_JOURNAL, 0,
-			       "it is a database of another program");
-	return r;
-}
-
 int db_migrate(struct db *db, const char *const *migrations, unsigned n,
 	       struct err *err)
 {
 	unsigned version = 0;
+	bool foreign = false;
 	int r = get_version(db, &version, err);
 
 	if (r < 0)
@@ -247,11 +255,11 @@ int db_migrate(struct db *db, const char *const *migrations, unsigned n,
 			err, ERR_JOURNAL, 0,
 			"'%s': version %u is newer than this program's %u",
 			db->name, version, n);
-	if (version == 0) {
-		r = check_new(db, err);
-		if (r < 0)
-			return err_wrap(err, r, "'%s'", db->name);
-	}
+	r = is_foreign(db, &foreign, err);
+	if (r == 0 && foreign)
+		r = err_set(err, ERR_JOURNAL, 0,
+			    "'%s': it is a database of another program",
+			    db->name);
 	for (; version < n && r == 0; version++)
 		r = migrate_one(db, migrations[version], version + 1, err);
 	return r;

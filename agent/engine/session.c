@@ -174,9 +174,10 @@ int session_cut(struct session *session, int64_t deadline_ms, struct err *err)
 		int64_t start = clock_ms();
 
 		if (start >= deadline_ms)
-			return err_set(err, ERR_TIMEOUT, 0,
-				       "no time left for '%s'",
-				       l->driver->name);
+			return err_set(
+				err, ERR_TIMEOUT, 0,
+				"no time left to cut the disks of '%s' (%s)",
+				session->domain.name, l->driver->name);
 		r = l->driver->cut(&l->leg, deadline_ms, err);
 		for (size_t k = 0; k < l->leg.n_disks; k++)
 			l->leg.disks[k]->cut_ms = clock_ms() - start;

@@ -346,6 +346,35 @@ static void test_bad_paths(void **state)
 	db_close(NULL);
 }
 
+/* Another program's file is refused and left as it is. */
+static void test_foreign(void **state)
+{
+	static const char *const migrations[] = { "CREATE TABLE t (x)" };
+	char before[100] = "", after[100] = "";
+	struct db *db = NULL;
+	FILE *file;
+
+	(void)state;
+	assert_ok(db_open(&db, test_path("foreign"), 0, &err), err);
+	assert_ok(db_exec(db,
+			  "PRAGMA journal_mode=DELETE; CREATE TABLE theirs (x)",
+			  &err),
+		  err);
+	db_close(db);
+	file = fopen(test_path("foreign"), "r");
+	assert_int_equal(fread(before, 1, 100, file), 100);
+	fclose(file);
+
+	assert_ok(db_open(&db, test_path("foreign"), 0, &err), err);
+	assert_fails(db_migrate(db, migrations, 1, &err), ERR_JOURNAL, err);
+	assert_contains(err.text, "another program");
+	db_close(db);
+	file = fopen(test_path("foreign"), "r");
+	assert_int_equal(fread(after, 1, 100, file), 100);
+	fclose(file);
+	assert_memory_equal(before, after, 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -363,6 +392,7 @@ int main(void)
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_torn),
 		cmocka_unit_test(test_bad_paths),
+		cmocka_unit_test(test_foreign),
 	};
 
 	return cmocka_run_group_tests(tests, test_dir_make, test_dir_remove);
