@@ -3,7 +3,7 @@
  * config.h - agent.conf as a struct
  *
  * The table in config.c has every key with its preset and bounds; the shipped
- * conf/agent.conf explains each, which a test compares.
+ * conf/agent.conf.in explains each, which a test compares.
  */
 #ifndef AGENT_CONFIG_H
 #define AGENT_CONFIG_H
