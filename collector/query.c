@@ -198,7 +198,6 @@ static int dispatch(struct answer *a, struct err *err)
 	case REQUEST_CREATE:
 	case REQUEST_THAW:
 	case REQUEST_EDIT:
-	case REQUEST_RESTORE:
 		return no_orders(a, err);
 	default:
 		return err_set(

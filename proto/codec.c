@@ -57,10 +57,6 @@ READER(event_kind);
 REQUEST_KINDS(X)
 #undef X
 READER(request_kind);
-#define X(name, wire, word) SAME(STOP__STOP_##name, wire)
-STOPS(X)
-#undef X
-READER(stop);
 
 #define X(name, wire, retry, text) SAME(ERROR_CODE__ERR_##name, wire)
 ERR_LIST(X)
@@ -280,11 +276,6 @@ static const struct codec_field request_fields[] = {
 	NUMBER(after),
 	NUMBER(limit),
 	NUMBER(edit),
-	WORD(stop, stop),
-	TIME(stop_ms),
-	BOOL(start),
-	BOOL(no_safety),
-	BOOL(disk_change),
 	END,
 };
 ROW(request_row, snaptree__request__descriptor, request_fields);

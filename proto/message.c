@@ -10,7 +10,6 @@
 #include "base/str.h"
 
 WORD_DEFINE(request_kind, REQUEST_KINDS)
-WORD_DEFINE(stop, STOPS)
 
 static void events_done(struct events *events)
 {

@@ -85,8 +85,7 @@ struct events {
 	X(STATUS, 7, "status") \
 	X(THAW, 8, "thaw")     \
 	X(VMS, 9, "vms")       \
-	X(EDIT, 10, "edit")    \
-	X(RESTORE, 11, "restore")
+	X(EDIT, 10, "edit")
 
 enum request_kind {
 #define X(name, wire, word) REQUEST_##name = (wire),
@@ -106,31 +105,12 @@ enum request_edit {
 	EDIT_TAGS_REMOVE = 1 << 5,
 };
 
-/* How a RESTORE stops a domain that runs. */
-#define STOPS(X)               \
-	X(GRACEFUL, 1, "stop") \
-	X(DESTROY, 2, "force")
-
-enum stop {
-#define X(name, wire, word) STOP_##name = (wire),
-	STOPS(X)
-#undef X
-};
-WORD_DECLARE(stop);
-
 struct request {
 	uint64_t id; /* of the asker; comes back in each reply */
 	enum request_kind kind;
 	char vm[DOMAIN_NAME];            /* name, UUID or unique prefix of it */
-	char snapshot[MESSAGE_SELECTOR]; /* SHOW, EDIT, RESTORE */
+	char snapshot[MESSAGE_SELECTOR]; /* SHOW, EDIT */
 	uint32_t edit;                   /* EDIT: request_edit, or'ed */
-
-	/* RESTORE (and `disks` below) */
-	enum stop stop;   /* 0: a domain that runs is refused */
-	int64_t stop_ms;  /* longest wait for a graceful stop; 0: the preset */
-	bool start;       /* afterwards */
-	bool no_safety;   /* no snapshot of the present state first */
-	bool disk_change; /* the disks may have changed since */
 
 	/* CREATE */
 	char label[SNAPSHOT_LABEL];

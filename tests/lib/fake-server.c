@@ -361,8 +361,6 @@ static void answer(const struct request *q, struct reply *reply)
 	case REQUEST_EDIT:
 		edit(reply, q);
 		break;
-	case REQUEST_RESTORE:
-		break;
 	}
 }
 
