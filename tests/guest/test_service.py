@@ -30,7 +30,7 @@ def check_config(lab):
                   "for %r: %s", text, err)
     status, out, err = agent.once("--check-config", conf=path + ".none")
     check(status == 2 and path + ".none" in err, "for no file: %d, %s", status, err)
-    for conf in (agent.write_conf(), os.path.join(parts.TOP, "conf", "agent.conf")):
+    for conf in (agent.write_conf(), lab.program("conf/agent.conf")):
         equal(agent.once("--check-config", conf=conf), (0, "", ""), "a good configuration")
     path = lab.write("bad-collector.conf", "[listen]\nendpoint = tcp://127.0.0.1:7711\n[ingest]\nflush = 5\n")
     status, out, err = parts.run(lab.program("snaptree-collectord"), "--check-config", "-c", path, ok=False)
