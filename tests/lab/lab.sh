@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Everything a lab makes is below $SNAPTREE_LAB, which the caller creates and
-# removes, for instance: export SNAPTREE_LAB=$(mktemp -d /var/tmp/lab.XXXXXX)
+# removes, for instance: export SNAPTREE_LAB=$(mktemp -d /var/tmp/snaptree.XXXXXX)
 
 # die MESSAGE... : print "script: message" and end with 1
 die()
@@ -25,7 +25,7 @@ usage()
 lab_dir()
 {
 	[ -n "${SNAPTREE_LAB:-}" ] ||
-		die 'SNAPTREE_LAB is not set: mktemp -d /var/tmp/lab.XXXXXX'
+		die 'SNAPTREE_LAB is not set: mktemp -d /var/tmp/snaptree.XXXXXX'
 	[ -d "$SNAPTREE_LAB" ] || die "SNAPTREE_LAB=$SNAPTREE_LAB: no such folder"
 	case $SNAPTREE_LAB in
 	*[!A-Za-z0-9/._-]*) die "SNAPTREE_LAB=$SNAPTREE_LAB: unsafe characters" ;;
